@@ -1,0 +1,124 @@
+"""What the press says: articles, their sentiment, their topic."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+
+class Sentiment(StrEnum):
+    """The investor's view of a text: what it means for those whom it is about."""
+
+    NEGATIVE = "negative"
+    NEUTRAL = "neutral"
+    POSITIVE = "positive"
+
+
+# The taxonomy of a risk desk. The key is the label in training files and the database; in the backbone's
+# vocabulary each key begins with a token of its own, which label-token scoring needs.
+TOPICS: Mapping[str, str] = {
+    "earnings": "Earnings",
+    "guidance": "Guidance and outlook",
+    "credit": "Credit and liquidity",
+    "regulation": "Legal and regulation",
+    "misconduct": "Fraud and misconduct",
+    "management": "Management change",
+    "deals": "Deals and investment",
+    "product": "Product and operations",
+    "cyber": "Cyber and outage",
+    "customers": "Customer complaints",
+    "labour": "Labour",
+    "macro": "Macro and rates",
+    "markets": "Market moves",
+    "analysts": "Analyst opinion",
+    "esg": "Environment and governance",
+    "other": "Other",
+}
+
+
+@dataclass(frozen=True)
+class Classification:
+    """The classifier's reading of one text. Scores are probabilities that sum to 1."""
+
+    sentiment: Sentiment
+    scores: Mapping[str, float]
+    topic: str
+    topic_scores: Mapping[str, float]
+
+    @property
+    def probability(self) -> float:
+        """Probability of the sentiment given, in [0, 1]."""
+        return self.scores[self.sentiment]
+
+
+@dataclass(frozen=True)
+class FeedItem:
+    """One entry of a feed, as published; nothing has been judged yet."""
+
+    url: str
+    title: str
+    text: str
+    published_at: datetime | None = None  # None: the feed gave no usable date
+    outlet: str = ""
+
+
+@dataclass(frozen=True)
+class Article:
+    """One stored article."""
+
+    url: str
+    title: str
+    text: str
+    published_at: datetime
+    language: str
+    content_hash: str
+    outlet: str = ""
+    source_id: int | None = None
+    id: int | None = None
+    classification: Classification | None = None
+    duplicate_of: int | None = None  # id of the article that this one repeats
+
+
+@dataclass(frozen=True)
+class Source:
+    """A place that articles come from, and how its last visit went."""
+
+    id: int
+    name: str
+    url: str
+    kind: str = "auto"  # auto | feed | page
+    enabled: bool = True
+    sample: bool = False
+    interval_minutes: int = 15
+    last_fetched_at: datetime | None = None
+    last_error: str = ""
+    last_count: int = 0
+    failing_since: datetime | None = None
+    etag: str = ""
+    last_modified: str = ""
+
+
+@dataclass(frozen=True)
+class IngestReport:
+    """Counts of one run over some sources; `errors` maps a source's name to what went wrong."""
+
+    sources: int = 0
+    fetched: int = 0
+    new: int = 0
+    duplicates: int = 0
+    alerts: int = 0
+    errors: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TrendPoint:
+    """How many articles of each sentiment were published in the span that begins at `start`."""
+
+    start: datetime
+    negative: int = 0
+    neutral: int = 0
+    positive: int = 0
+
+    @property
+    def total(self) -> int:
+        return self.negative + self.neutral + self.positive
