@@ -1,0 +1,154 @@
+"""The knowledge index: FAISS (cosine) and BM25 over the same entries; built, saved, searched, updated.
+
+One passage may have several entries (its question, its alternatives, its text): a question is looked up
+among entries, and each passage keeps its best one. Saving writes a new version folder and then swaps one small
+file, `current`, so that a reader sees the old index or the new one, never half of one.
+"""
+
+import json
+import os
+import re
+import shutil
+import unicodedata
+import uuid
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import bm25s
+import faiss
+import jieba
+import numpy as np
+from numpy.typing import NDArray
+
+from app.domain.conversations import Passage
+from app.domain.errors import IndexMissing
+
+Vectors = NDArray[np.float32]
+_WORD = re.compile(r"[a-z0-9]+(?:[.,][0-9]+)*|[\u4e00-\u9fff]+")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A text that leads to a passage."""
+
+    passage: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A passage that was found. `cosine` in [-1, 1]; `bm25` is unbounded; `via` is the entry that matched."""
+
+    passage: Passage
+    cosine: float
+    bm25: float
+    via: str
+
+
+def words(text: str) -> list[str]:
+    """Words for BM25: Latin words and numbers lower-cased, Chinese cut by jieba."""
+    tokens: list[str] = []
+    for run in _WORD.findall(unicodedata.normalize("NFKC", text).lower()):
+        tokens += jieba.lcut(run) if "\u4e00" <= run[0] <= "\u9fff" else [run]
+    return tokens
+
+
+class KnowledgeIndex:
+    """Passages, their entries and their vectors. Row i of FAISS has the id of entry i."""
+
+    def __init__(
+        self, passages: Sequence[Passage], entries: Sequence[Entry], vectors: Vectors, meta: dict[str, Any]
+    ):
+        if len(entries) != len(vectors):
+            raise ValueError("one vector an entry")
+        self.passages, self.entries, self.meta = list(passages), list(entries), dict(meta)
+        self._faiss = faiss.IndexIDMap2(faiss.IndexFlatIP(int(vectors.shape[1]) if len(vectors) else 1))
+        if len(vectors):
+            self._faiss.add_with_ids(np.ascontiguousarray(vectors), np.arange(len(entries), dtype=np.int64))
+        self._build_bm25()
+
+    def _build_bm25(self) -> None:
+        self._bm25 = bm25s.BM25()
+        corpus = [words(entry.text) for entry in self.entries]
+        self._has_words = any(corpus)
+        if self._has_words:
+            self._bm25.index(corpus, show_progress=False)
+
+    def __len__(self) -> int:
+        return len(self.passages)
+
+    def search(self, vector: Vectors, question: str, top_k: int, candidates: int = 60) -> list[Hit]:
+        """The passages nearest to a unit vector, best first, with the BM25 score of the same question.
+
+        `vector` has shape (width,). Passages that only BM25 found are in the pool too, with their cosine.
+        """
+        if not self.entries:
+            return []
+        count = min(candidates, len(self.entries))
+        scores, ids = self._faiss.search(vector.reshape(1, -1).astype(np.float32), count)
+        cosine = {int(i): float(s) for s, i in zip(scores[0], ids[0], strict=True) if i >= 0}
+        lexical = self._bm25_scores(question)
+        for i in np.argsort(-lexical)[: min(10, len(lexical))]:
+            if lexical[i] > 0 and int(i) not in cosine:
+                cosine[int(i)] = float(self._faiss.reconstruct(int(i)) @ vector)
+        best: dict[int, Hit] = {}
+        for i, score in cosine.items():
+            entry = self.entries[i]
+            hit = Hit(replace(self.passages[entry.passage], score=score), score, float(lexical[i]), entry.text)
+            if entry.passage not in best or score > best[entry.passage].cosine:
+                best[entry.passage] = hit
+        return sorted(best.values(), key=lambda hit: -hit.cosine)[:top_k]
+
+    def _bm25_scores(self, question: str) -> NDArray[np.float32]:
+        tokens = words(question)
+        if not tokens or not self._has_words:
+            return np.zeros(len(self.entries), np.float32)
+        return np.asarray(self._bm25.get_scores(tokens), np.float32)
+
+    def vectors(self) -> Vectors:
+        """All vectors, (entries, width), in the order of the entries."""
+        return np.stack([self._faiss.reconstruct(i) for i in range(len(self.entries))])
+
+    # -- files -------------------------------------------------------------------------------------
+
+    def save(self, folder: Path) -> None:
+        """Write a new version beside the live one, then make it current by one atomic rename."""
+        folder.mkdir(parents=True, exist_ok=True)
+        version = folder / f"v-{uuid.uuid4().hex[:12]}"
+        version.mkdir()
+        faiss.write_index(self._faiss, str(version / "vectors.faiss"))
+        content = {
+            "meta": self.meta,
+            "passages": [asdict(p) for p in self.passages],
+            "entries": [asdict(e) for e in self.entries],
+        }
+        (version / "content.json").write_text(json.dumps(content, ensure_ascii=False), "utf-8")
+        scratch = folder / f"current.{version.name}"
+        scratch.write_text(version.name)
+        os.replace(scratch, folder / "current")
+        for old in folder.glob("v-*"):
+            if old != version:
+                shutil.rmtree(old, ignore_errors=True)
+
+    @classmethod
+    def load(cls, folder: Path) -> "KnowledgeIndex":
+        """Read the current version. Raises IndexMissing."""
+        try:
+            version = folder / (folder / "current").read_text().strip()
+            content = json.loads((version / "content.json").read_text("utf-8"))
+            stored = faiss.read_index(str(version / "vectors.faiss"))
+        except (OSError, ValueError, RuntimeError) as error:
+            raise IndexMissing(
+                f"There is no knowledge index in {folder}. Build it: python -m pipelines.build_index "
+                f"--knowledge DIR --index {folder}"
+            ) from error
+        entries = [Entry(**e) for e in content["entries"]]
+        vectors = (
+            np.stack([stored.reconstruct(i) for i in range(len(entries))])
+            if entries
+            else np.zeros((0, 1), np.float32)
+        )
+        passages = [Passage(**{**p, "alternatives": tuple(p["alternatives"])}) for p in content["passages"]]
+        return cls(passages, entries, vectors, content["meta"])
