@@ -107,7 +107,7 @@ def _terms(start: int, mean: float, variance: float, step: int) -> Iterator[floa
             - start * math.log1p(size / mean)
         )
     term, total, k = math.exp(log_term), 0.0, start
-    while term > total * 1e-13:
+    while term > max(total * 1e-13, 1e-305):  # where floats lose their precision, sums cease to converge
         yield term
         total += term
         if k + step < 0:
@@ -190,11 +190,8 @@ class TopicDetector:
         self._history = 0
 
     def begin_hour(self, after_silence: bool = False) -> None:
-        """Begin an hour, and learn from windows older than any under test: a burst cannot hide itself.
-
-        `after_silence`: it does not follow the last one; what was learned stays, the recent hours go.
-        """
-        if after_silence:
+        """Begin an hour, and learn from windows older than any under test: a burst cannot hide itself."""
+        if after_silence:  # the recent hours do not lead up to this one; what was learned stays
             self._hours.clear()
         self._hours.append(_Hour())
         self._history += 1
@@ -282,17 +279,21 @@ def score_series(values: Iterable[float], window: int = 300, short: int = 4) -> 
     for value in values:
         surprise = 0.0
         if len(history) >= 10:
-            mean = math.fsum(history) / len(history)
-            spread = math.sqrt(math.fsum((x - mean) ** 2 for x in history) / len(history))
+            mean, spread = _mean_and_spread(history)
             surprise = abs(value - mean) / max(spread, 1e-6 * max(1.0, abs(mean)))
         recent.append(min(surprise, 20.0))
         score = 0.0
         if len(surprises) >= 30:
-            mean = math.fsum(surprises) / len(surprises)
-            spread = math.sqrt(math.fsum((x - mean) ** 2 for x in surprises) / len(surprises))
+            mean, spread = _mean_and_spread(surprises)
             z = (math.fsum(recent) / len(recent) - mean) / max(spread, 0.2)
             tail = 0.5 * math.erfc(z / math.sqrt(2))
             score = min(1.0, -math.log10(max(tail, 1e-10)) / 10)
         yield score
         history.append(value)
         surprises.append(min(surprise, 20.0))
+
+
+def _mean_and_spread(values: deque[float]) -> tuple[float, float]:
+    """Mean and standard deviation; `math.dist` sums the squares at the speed of C and without cancellation."""
+    mean = math.fsum(values) / len(values)
+    return mean, math.dist(tuple(values), (mean,) * len(values)) / math.sqrt(len(values))

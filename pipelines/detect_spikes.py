@@ -1,0 +1,181 @@
+"""Detect spikes in a file of classified articles, or score a series of numbers.
+
+    python -m pipelines.detect_spikes --articles FILE   # JSONL or CSV: published_at, topic, sentiment
+    python -m pipelines.detect_spikes --series FILE     # CSV: timestamp, value
+
+Articles give one JSON line for each alert. A series gives timestamp, value and an anomaly score in [0, 1],
+which depends on no later row. `-` reads standard input. Times without a zone are UTC.
+"""
+
+import argparse
+import csv
+import json
+import math
+import os
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from itertools import chain, tee
+from typing import Any, TextIO
+
+from app.domain.errors import AppError, InvalidInput
+from app.domain.news import Sentiment
+from app.domain.spikes import Mention, Spike, SpikeRule, detect, score_series
+
+ARTICLE_FIELDS = ("published_at", "topic", "sentiment")
+SERIES_FIELDS = ("timestamp", "value")
+Row = tuple[str, Mapping[str, Any]]  # place ("file, line 3") and fields
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; return its exit code: 0, or 2 for input that cannot be used."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--articles", metavar="FILE", help="JSONL or CSV with published_at, topic, sentiment")
+    what.add_argument("--series", metavar="FILE", help="CSV with timestamp, value")
+    options = parser.parse_args(arguments)
+    try:
+        if options.articles:
+            print_alerts(options.articles)
+        else:
+            print_scores(options.series)
+        sys.stdout.flush()
+    except AppError as error:
+        print(f"detect_spikes: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # the reader has seen enough, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+def print_alerts(path: str) -> None:
+    """Read a whole file of articles and print its alerts in the order of detection."""
+    with _open(path) as (name, lines):
+        mentions = [_mention(place, row, number) for number, (place, row) in enumerate(_rows(name, lines))]
+    for spike in detect(mentions, SpikeRule()):
+        print(json.dumps(_alert(spike), ensure_ascii=False))
+
+
+def print_scores(path: str) -> None:
+    """Score a series row by row, as it comes in."""
+    with _open(path) as (name, lines):
+        rows, again = tee(_csv_rows(name, lines, SERIES_FIELDS))
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow([*SERIES_FIELDS, "anomaly_score"])
+        scores = score_series(_value(place, row) for place, row in again)
+        for (_, row), score in zip(rows, scores, strict=True):
+            writer.writerow([row["timestamp"], row["value"], f"{score:.6f}"])
+
+
+@contextmanager
+def _open(path: str) -> Iterator[tuple[str, Iterator[str]]]:
+    """The name to call a file by, and its lines. Raises InvalidInput when it cannot be read or is empty."""
+    name = "standard input" if path == "-" else path
+    try:
+        with _text(path) as file:
+            first = next(file, None)
+            if first is None:
+                raise InvalidInput(f"{name} is empty.")
+            yield name, chain([first], file)
+    except UnicodeDecodeError as error:
+        raise InvalidInput(f"{name} is not UTF-8 text: {error.reason} at byte {error.start}.") from error
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise InvalidInput(f"{name} cannot be read: {error.strerror}.") from error
+
+
+@contextmanager
+def _text(path: str) -> Iterator[TextIO]:
+    source: Any = sys.stdin.fileno() if path == "-" else path
+    with open(source, encoding="utf-8-sig", newline="", closefd=path != "-") as file:
+        yield file
+
+
+def _rows(name: str, lines: Iterator[str]) -> Iterator[Row]:
+    """Rows of JSONL if the first line that is not blank begins an object, else of CSV."""
+    blank: list[str] = []
+    for line in lines:
+        if line.strip():
+            read = _json_rows if line.lstrip().startswith("{") else _csv_rows
+            return read(name, chain(blank, [line], lines), ARTICLE_FIELDS)
+        blank.append(line)
+    raise InvalidInput(f"{name} is empty.")
+
+
+def _json_rows(name: str, lines: Iterable[str], fields: tuple[str, ...]) -> Iterator[Row]:
+    for number, line in enumerate(lines, start=1):
+        place = f"{name}, line {number}"
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            raise InvalidInput(f"{place}: not JSON ({error}).") from error
+        if not isinstance(row, dict):
+            raise InvalidInput(f"{place}: not a JSON object.")
+        _require(place, fields, row)
+        yield place, row
+
+
+def _csv_rows(name: str, lines: Iterable[str], fields: tuple[str, ...]) -> Iterator[Row]:
+    reader = csv.DictReader(lines, skipinitialspace=True)
+    try:
+        reader.fieldnames = [column.strip() for column in reader.fieldnames or ()]
+        _require(f"{name}, line {reader.line_num}", fields, reader.fieldnames)
+        for row in reader:
+            place = f"{name}, line {reader.line_num}"
+            if None in row or None in row.values():
+                raise InvalidInput(f"{place}: the number of columns is not that of the header.")
+            yield place, row
+    except csv.Error as error:
+        raise InvalidInput(f"{name}, line {reader.line_num}: not CSV ({error}).") from error
+
+
+def _require(place: str, fields: tuple[str, ...], present: Iterable[str]) -> None:
+    if missing := [field for field in fields if field not in present]:
+        raise InvalidInput(f"{place}: {', '.join(missing)} missing; needed are {', '.join(fields)}.")
+
+
+def _mention(place: str, row: Mapping[str, Any], number: int) -> Mention:
+    sentiment, topic = str(row["sentiment"]).strip().lower(), str(row["topic"] or "").strip()
+    if sentiment not in set(Sentiment):
+        raise InvalidInput(f"{place}: the sentiment {row['sentiment']!r} is none of {', '.join(Sentiment)}.")
+    if not topic:
+        raise InvalidInput(f"{place}: the topic is empty.")
+    return Mention(_time(place, row["published_at"]), topic, sentiment == Sentiment.NEGATIVE, number)
+
+
+def _value(place: str, row: Mapping[str, Any]) -> float:
+    _time(place, row["timestamp"])
+    try:
+        value = float(row["value"])
+    except ValueError as error:
+        raise InvalidInput(f"{place}: the value {row['value']!r} is not a number.") from error
+    if not math.isfinite(value):
+        raise InvalidInput(f"{place}: the value {row['value']!r} is not finite.")
+    return value
+
+
+def _time(place: str, text: Any) -> datetime:
+    try:
+        moment = datetime.fromisoformat(str(text).strip())
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise InvalidInput(f"{place}: {text!r} is not a time such as 2026-09-25T17:00:00Z.") from error
+
+
+def _alert(spike: Spike) -> dict[str, object]:
+    return {
+        "topic": spike.topic,
+        "started_at": spike.started_at.isoformat(),
+        "detected_at": spike.detected_at.isoformat(),
+        "severity": spike.severity,
+        "negatives": spike.negatives,
+        "expected": round(spike.expected, 3),
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

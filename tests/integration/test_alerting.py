@@ -1,0 +1,282 @@
+"""From stored articles to alerts and mails, with a clock that is moved by hand."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from app.domain.alerts import Delivery, DeliveryState
+from app.domain.errors import Conflict, InvalidInput, NotFound
+from app.domain.news import FeedItem
+from app.domain.spikes import SpikeRule
+from app.services.alerting import NO_SERVER
+from app.services.sample_news import SampleNews, shift_to_present
+from app.storage.database import Database
+from app.storage.jobs import Leases
+from tests.fakes import ManualClock
+from tests.monitoring import RECIPIENTS, Inbox, Monitoring, burst_items, calm_items, free_port, rss, smtp_server
+
+NOW = datetime(2026, 3, 2, 14, tzinfo=UTC)
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock(NOW)
+
+
+@pytest.fixture
+def inbox() -> Inbox:
+    return Inbox()
+
+
+@pytest.fixture
+def port(inbox: Inbox) -> Iterator[int]:
+    with smtp_server(inbox) as port:
+        yield port
+
+
+def with_burst(database: Database, clock: ManualClock, **options: object) -> Monitoring:
+    parts = Monitoring(database, clock, **options)  # type: ignore[arg-type]
+    parts.ingestion.store(calm_items(clock.now) + burst_items(clock.now), None)
+    return parts
+
+
+def deliveries(parts: Monitoring) -> list[Delivery]:
+    return [d for alert in parts.alerts.list() for d in parts.outbox.for_alert(alert.id)]  # type: ignore[arg-type]
+
+
+def test_calm_news_raises_no_alert(database: Database, clock: ManualClock) -> None:
+    parts = Monitoring(database, clock)
+    parts.ingestion.store(calm_items(NOW), None)
+    assert parts.alerting.detect() == []
+
+
+def test_burst_becomes_one_alert_with_all_its_articles(database: Database, clock: ManualClock) -> None:
+    parts = with_burst(database, clock)
+    (alert,) = parts.alerting.detect()
+    assert alert.topic == "cyber"
+    assert {a.url for a in parts.articles.by_ids(alert.article_ids)} >= {i.url for i in burst_items(NOW)}
+    assert alert.negatives == len(alert.article_ids)
+    assert NOW - timedelta(hours=2) < alert.detected_at <= NOW
+    assert [d.recipient for d in deliveries(parts)] == list(RECIPIENTS)
+    assert parts.alerting.detect() == []
+
+
+def test_more_of_the_same_story_within_the_cooldown_is_no_new_alert(database: Database, clock: ManualClock) -> None:
+    parts = with_burst(database, clock)
+    assert len(parts.alerting.detect()) == 1
+    clock.advance(hours=10)
+    parts.ingestion.store(burst_items(clock.now, name="Second"), None)
+    assert parts.alerting.detect() == []
+    clock.advance(days=4)
+    parts.ingestion.store([i for i in calm_items(clock.now, 3) if i.published_at > NOW], None)  # type: ignore[operator]
+    parts.ingestion.store(burst_items(clock.now, 30, name="Third"), None)
+    assert len(parts.alerting.detect()) == 1
+
+
+def test_cooldown_of_zero_still_means_one_alert_a_burst(database: Database, clock: ManualClock) -> None:
+    parts = with_burst(database, clock, rule=SpikeRule(cooldown_hours=0))
+    assert len(parts.alerting.detect()) == 1
+    clock.advance(minutes=10)
+    parts.ingestion.store(burst_items(clock.now, 2, name="Late"), None)
+    assert parts.alerting.detect() == []
+
+
+def test_burst_of_the_day_before_yesterday_alarms_nobody(database: Database, clock: ManualClock) -> None:
+    parts = with_burst(database, clock)
+    clock.advance(hours=30)
+    assert parts.alerting.detect() == []
+
+
+def test_each_recipient_gets_one_mail(database: Database, clock: ManualClock, inbox: Inbox, port: int) -> None:
+    parts = with_burst(database, clock, smtp_port=port)
+    parts.alerting.detect()
+    assert parts.alerting.deliver()["sent"] == 2
+    assert parts.alerting.deliver() == {"sent": 0, "deferred": 0, "refused": 0, "waiting": 0}
+    assert [recipient for recipient, _ in inbox.mails] == list(RECIPIENTS)
+    for delivery, (recipient, message) in zip(deliveries(parts), inbox.mails, strict=True):
+        assert message["To"] == recipient
+        assert message["Message-ID"] == delivery.message_id
+        assert message["Date"] == "Mon, 02 Mar 2026 14:00:00 +0000"
+        text = message.get_body(("plain",)).get_content()  # type: ignore[union-attr]
+        assert all(item.title in text and item.url in text for item in burst_items(NOW))
+        assert "harbour board" not in text
+        assert delivery.message_id.endswith("@larkmoor.example>")
+        assert (delivery.state, delivery.sent_at) == (DeliveryState.SENT, NOW)
+
+
+def test_mail_server_down_then_up_sends_later_and_once(
+    database: Database, clock: ManualClock, inbox: Inbox
+) -> None:
+    port = free_port()
+    parts = with_burst(database, clock, smtp_port=port)
+    parts.alerting.detect()
+    assert parts.alerting.deliver()["deferred"] == 2
+    first = deliveries(parts)
+    assert [(d.state, d.attempts) for d in first] == [(DeliveryState.PENDING, 1)] * 2
+    assert all(str(port) in d.last_error and d.next_attempt_at == NOW + timedelta(minutes=1) for d in first)
+    assert sum(parts.alerting.deliver().values()) == 0, "not before its time"
+    clock.advance(minutes=1)
+    assert parts.alerting.deliver()["deferred"] == 2
+    assert deliveries(parts)[0].next_attempt_at == clock.now + timedelta(minutes=2)
+    with smtp_server(inbox, port):
+        clock.advance(minutes=2)
+        assert parts.alerting.deliver()["sent"] == 2
+        clock.advance(hours=2)
+        assert sum(parts.alerting.deliver().values()) == 0
+    assert [m["Message-ID"] for _, m in inbox.mails] == [d.message_id for d in first]
+
+
+def test_refusal_of_one_recipient_stays_visible_and_spares_the_others(
+    database: Database, clock: ManualClock, inbox: Inbox, port: int
+) -> None:
+    inbox.refuses[RECIPIENTS[0]] = "550 no such mailbox"
+    parts = with_burst(database, clock, smtp_port=port)
+    parts.alerting.detect()
+    counts = parts.alerting.deliver()
+    assert (counts["sent"], counts["refused"]) == (1, 1)
+    refused, sent = deliveries(parts)
+    assert (refused.state, sent.state) == (DeliveryState.REFUSED, DeliveryState.SENT)
+    assert "no such mailbox" in refused.last_error
+    clock.advance(days=1)
+    assert sum(parts.alerting.deliver().values()) == 0
+
+
+def test_without_mail_server_deliveries_are_kept_and_labelled(
+    database: Database, clock: ManualClock, inbox: Inbox, port: int
+) -> None:
+    parts = with_burst(database, clock)
+    parts.alerting.detect()
+    for _ in range(3):
+        assert parts.alerting.deliver()["waiting"] == 2
+        clock.advance(minutes=1)
+    assert [(d.state, d.last_error, d.attempts) for d in deliveries(parts)] == [
+        (DeliveryState.PENDING, NO_SERVER, 1)
+    ] * 2
+    configured = Monitoring(database, clock, smtp_port=port)
+    assert configured.alerting.deliver()["sent"] == 2
+    assert len(inbox.mails) == 2
+
+
+def test_mail_that_cannot_be_written_does_not_stop_the_others(
+    database: Database, clock: ManualClock, inbox: Inbox, port: int
+) -> None:
+    parts = with_burst(database, clock, smtp_port=port, recipients=("bad\nheader@larkmoor.example", RECIPIENTS[0]))
+    parts.alerting.detect()
+    counts = parts.alerting.deliver()
+    assert (counts["sent"], counts["deferred"]) == (1, 1)
+    assert "Unexpected ValueError" in deliveries(parts)[0].last_error
+
+
+def test_jobs_run_only_for_the_holder_of_the_lease(database: Database, clock: ManualClock) -> None:
+    parts = with_burst(database, clock)
+    Leases(database).acquire("scheduler", "another process", NOW, 60)
+    with pytest.raises(Conflict, match="Another"):
+        parts.scheduler.run_now("detect")
+    assert parts.job_runs.recent() == []
+    clock.advance(seconds=61)
+    assert parts.scheduler.run_now("detect") == {"alerts": 1}
+    assert parts.scheduler.run_now("deliver")["waiting"] == 2
+    assert [(run.job, run.error) for run in parts.job_runs.recent()] == [("deliver", ""), ("detect", "")]
+    with pytest.raises(NotFound, match="fetch"):
+        parts.scheduler.run_now("dance")
+
+
+def test_job_that_fails_is_recorded(database: Database, clock: ManualClock) -> None:
+    parts = Monitoring(database, clock)
+
+    def fail() -> None:
+        raise RuntimeError("no space left")
+
+    parts.alerting.detect = fail  # type: ignore[method-assign,assignment]
+    with pytest.raises(RuntimeError):
+        parts.scheduler.run_now("detect")
+    (run,) = parts.job_runs.recent()
+    assert run.error == "Unexpected RuntimeError: no space left"
+    assert run.ended_at == NOW
+
+
+def sample_folder(folder: Path, items: list[FeedItem]) -> Path:
+    half = len(items) // 2
+    (folder / "one.xml").write_bytes(rss(items[:half], "Sample One"))
+    (folder / "two.xml").write_bytes(rss(items[half:], "Sample Two"))
+    (folder / "README.md").write_text("not a feed")
+    return folder
+
+
+def sample_of(parts: Monitoring, clock: ManualClock, folder: Path) -> SampleNews:
+    return SampleNews(folder, parts.sources, parts.articles, parts.ingestion, parts.alerting, clock)
+
+
+def test_sample_is_loaded_as_if_it_were_recent(database: Database, clock: ManualClock, tmp_path: Path) -> None:
+    written = NOW - timedelta(days=7 * 11 + 1)
+    items = calm_items(written) + burst_items(written - timedelta(hours=26))
+    parts = Monitoring(database, clock)
+    lines: list[str] = []
+    sample = sample_of(parts, clock, sample_folder(tmp_path, items))
+    assert not sample.loaded()
+    report = sample.load(lines.append)
+    assert sample.loaded()
+    assert (report.sources, report.fetched, report.new, report.alerts) == (2, len(items), len(items), 1)
+    assert lines[-1] == f"Sample news: {len(items)} of {len(items)} articles"
+    assert parts.articles.recent(1)[0].published_at == NOW - timedelta(days=1, hours=2)
+    (alert,) = parts.alerts.list()
+    assert len(alert.article_ids) >= 9
+    assert deliveries(parts) == []
+    assert [(s.name, s.enabled, s.sample, s.url[:8]) for s in parts.sources.list()] == [
+        ("Sample One", False, True, "file:///"),
+        ("Sample Two", False, True, "file:///"),
+    ]
+    assert parts.alerting.detect() == [], "what is invented raises no alarm"
+    assert sample.remove() == len(items)
+    assert not sample.loaded()
+    assert (parts.alerts.list(), parts.sources.list(), parts.articles.count()) == ([], [], 0)
+
+
+def test_interrupted_load_of_the_sample_is_begun_again(
+    database: Database, clock: ManualClock, tmp_path: Path
+) -> None:
+    items = calm_items(NOW, 3)
+    parts = Monitoring(database, clock)
+    sample = sample_of(parts, clock, sample_folder(tmp_path, items))
+
+    def interrupt(line: str) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        sample.load(interrupt)
+    assert parts.articles.count() > 0
+    assert not sample.loaded()
+    sample.load()
+    assert sample.loaded()
+    assert parts.articles.count() == len(items)
+
+
+def test_real_burst_is_judged_against_the_sample_but_told_without_it(
+    database: Database, clock: ManualClock, tmp_path: Path
+) -> None:
+    parts = Monitoring(database, clock)
+    invented = calm_items(NOW) + burst_items(NOW - timedelta(hours=3), 6, "Invented")
+    sample_of(parts, clock, sample_folder(tmp_path, invented)).load()
+    parts.ingestion.store(burst_items(NOW, 12, "Real"), None)
+    (alert,) = parts.alerting.detect()
+    titles = [a.title for a in parts.articles.by_ids(alert.article_ids)]
+    assert len(titles) == alert.negatives == 12
+    assert all(title.startswith("Real") for title in titles)
+
+
+def test_load_of_an_empty_folder_says_so(database: Database, clock: ManualClock, tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="holds no sample news"):
+        sample_of(Monitoring(database, clock), clock, tmp_path).load()
+
+
+@pytest.mark.parametrize("hours", [0, 5, 71, 73, 100, 167, 168 * 8 + 30, 168 * 8 + 90, -30, -100])
+def test_shift_keeps_the_hour_and_the_newest_in_the_recent_past(hours: float) -> None:
+    shift = shift_to_present(NOW, NOW + timedelta(hours=hours))
+    age = timedelta(hours=hours) - shift
+    assert timedelta(0) <= age <= timedelta(days=3)
+    assert shift % timedelta(days=1) == timedelta(0)
+    assert shift % timedelta(days=7) == timedelta(0) or age < timedelta(days=1)
+    assert replace(FeedItem("", "", "", NOW), published_at=NOW + shift).published_at <= NOW + timedelta(hours=hours)  # type: ignore[operator]
