@@ -57,7 +57,6 @@ class Settings(BaseSettings):
     fetch_timeout_seconds: float = Field(20.0, gt=0)
     fetch_max_bytes: int = Field(10_000_000, ge=1000)
     allow_private_addresses: bool = False  # feeds on loopback and in the company's own network
-    fetch_interval_minutes: int = Field(15, ge=1)
     spike_min_negatives: int = Field(5, ge=1)
     spike_max_p_value: float = Field(1e-4, gt=0, lt=1)
     spike_cooldown_hours: float = Field(24.0, ge=0)

@@ -1,30 +1,58 @@
 """Pure checks of what goes in and out of a conversation: language, personal data, requests, figures."""
 
 import re
-import unicodedata
 from collections.abc import Iterable
 
-_CJK = re.compile(r"[\u3400-\u9fff]")
-_LATIN = re.compile(r"[A-Za-z]+")
-_NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
-_CITATION = re.compile(r"\[(\d{1,2})\]")
-_EMAIL = re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]*\w")
-_DIGITS = re.compile(r"(?<![\dA-Za-z])\d(?:[ -]?\d){12,18}[\dXx]?(?![\dA-Za-z])")
+from app.domain.figures import figures_in
 
+_CJK = re.compile(r"[\u3400-\u9fff]")
+_FUNCTION = re.compile("[的了吗呢怎什么多少如何能要是有没我你您不]")
+_WORD = re.compile(r"[A-Za-z]+")
+_ABBREVIATION = re.compile(r"(?<![A-Za-z])[A-Z]{2,}(?![A-Za-z])")
+_CITATION = re.compile(r"( ?)\[(\d{1,2})\]")
+_EMAIL = re.compile(r"(?<![\w.%+-])[\w.%+-]+@[\w-]+(?:\.[\w-]+)+", re.ASCII)
+# Cards come solid or in fours (American Express 4-6-5), and what follows may be the security code or the expiry.
+_CARD = re.compile(
+    r"(?<![\d+])([2-69]\d{3}(?:[ -]?\d{4}){2}[ -]?\d{1,7}|3\d{3}[ -]?\d{6}[ -]?\d{4,5})([ -]\d{1,4})?(?!\d)"
+)
+_IDENTITY = re.compile(r"(?<!\d)[1-9]\d{5}[ -]?\d{8}[ -]?\d{3}[\dXx](?![\dA-Za-z])")
+_FULL_WIDTH = {0xFF10 + i: str(i) for i in range(10)} | {ord("＠"): "@", ord("Ｘ"): "X", ord("－"): "-"}
+
+_HUMAN = r"\b(?:human|person|agent|some(?:one|body)|advis[eo]r|representative)\b"
 _PERSON = re.compile(
-    r"\b(speak|talk|chat|connect|transfer|put)\b.{0,30}\b(human|person|agent|someone|somebody|advis[eo]r|representative)\b"
-    r"|\b(real|live|actual) (human|person|agent)\b|\b(human|agent|representative) please\b|^\W*(human|agent)\W*$"
-    r"|(转|找|要|换|接)(个|一下|到)?(人工|真人|客服人员|工作人员)|人工(客服|服务|坐席)|真人(客服|说话)",
+    rf"\b(?:speak|talk|chat)(?:ing)? (?:to|with)\b.{{0,30}}?{_HUMAN}"
+    rf"|\b(?:connect|transfer|put) (?:me|us)\b.{{0,20}}{_HUMAN}"
+    rf"|{_HUMAN} (?:that |whom? )?(?:I|we) (?:can|could) (?:speak|talk|chat)\b"
+    r"|\b(?:want|need|get|give) (?:me )?an? (?:human|agent|representative)\b"
+    r"|\b(?:real|live|actual) (?:human|person|agent)\b"
+    r"|\b(?:human|agent|representative),? please\b|^\W*(?:human|agent|person)\W*$"
+    r"|(?:转|找|要|换|接)(?:一?个|一下|到|接)?(?:人工|真人|客服人员|工作人员)(?!智能|认证|验证|核|费)"
+    r"|(?:跟|和|与)(?:一?个)?(?:真人|活人|客服)(?:说|聊|谈|沟通|对话|讲)"
+    r"|(?:人工|真人)(?:客服|服务|坐席)(?!.{0,4}(?:时间|几点|电话|号码|费))|^\W*人工\W*$",
+    re.IGNORECASE,
+)
+_YES = re.compile(
+    r"\W*(?:yes|yeah|yep|sure|ok|okay|please|i would|go ahead)"
+    r"(?:\W+(?:yes|please|thanks|thank you|i would|go ahead))*\W*"
+    r"|\W*(?:好|是|要|需要|可以|行|嗯|转)(?:的|吧|呀|啊|，|、|谢谢|麻烦|需要|您|你|了)*\W*",
     re.IGNORECASE,
 )
 
 
 def language_of(text: str) -> str:
-    """'zh' when Chinese characters weigh more than Latin words, else 'en'.
+    """'zh' when Chinese characters weigh no less than Latin words, else 'en'.
 
-    One Chinese character says about as much as half an English word.
+    One Chinese character says about as much as half an English word, and shows as much as a whole one if it is
+    none that names are made of: "Apple Pay 怎么用". Abbreviations (SWIFT) belong to both languages.
     """
-    return "zh" if len(_CJK.findall(text)) > 2 * len(_LATIN.findall(text)) else "en"
+    characters, words = len(_CJK.findall(text)), len(_WORD.findall(_ABBREVIATION.sub(" ", text)))
+    weight = 1 if _FUNCTION.search(text) else 2
+    return "zh" if characters and characters >= weight * words else "en"
+
+
+def shows_language(text: str) -> bool:
+    """Whether a text is enough to tell its language by; "ATM?" or "500" is not."""
+    return bool(_CJK.search(text)) or len(_WORD.findall(_ABBREVIATION.sub(" ", text))) > 1
 
 
 def asks_for_person(text: str) -> bool:
@@ -32,41 +60,42 @@ def asks_for_person(text: str) -> bool:
     return bool(_PERSON.search(text))
 
 
+def agrees(text: str) -> bool:
+    """Whether a text says yes to what was offered, and nothing else."""
+    return bool(_YES.fullmatch(text))
+
+
 def redact(text: str) -> str:
     """Replace e-mail addresses, payment card numbers (Luhn) and Chinese identity numbers (GB 11643 check digit)."""
 
-    def mark(match: re.Match[str]) -> str:
-        digits = re.sub(r"[ -]", "", match.group())
-        if len(digits) == 18 and _identity_checksum(digits):
-            return "[identity number]"
-        return "[card number]" if digits.isdigit() and _luhn(digits) else match.group()
+    def card(match: re.Match[str]) -> str:
+        number, tail = match.group(1), match.group(2) or ""
+        if _luhn(number + tail):
+            return "[card number]"
+        return f"[card number]{tail}" if _luhn(number) else match.group()
 
-    return _DIGITS.sub(mark, _EMAIL.sub("[e-mail]", unicodedata.normalize("NFKC", text) if "＠" in text else text))
+    def identity(match: re.Match[str]) -> str:
+        return "[identity number]" if _identity_checksum(match.group()) else match.group()
+
+    plain = _EMAIL.sub("[e-mail]", text.translate(_FULL_WIDTH))
+    return _CARD.sub(card, _IDENTITY.sub(identity, plain))
 
 
-def _luhn(digits: str) -> bool:
-    doubled = [int(d) * (1 + i % 2) for i, d in enumerate(reversed(digits))]
+def _luhn(number: str) -> bool:
+    digits = [int(character) for character in number if character.isdigit()]
+    doubled = [digit * (1 + i % 2) for i, digit in enumerate(reversed(digits))]
     return sum(d - 9 if d > 9 else d for d in doubled) % 10 == 0
 
 
-def _identity_checksum(number: str) -> bool:
-    if not number[:17].isdigit():
-        return False
+def _identity_checksum(text: str) -> bool:
+    number = re.sub(r"[ -]", "", text)
     weighted = sum(int(d) * pow(2, 17 - i, 11) for i, d in enumerate(number[:17]))
     return "10X98765432"[weighted % 11] == number[17].upper()
 
 
 def numbers_in(text: str) -> set[str]:
-    """The figures of a text in one form: 25,000 = 25000, 3.80 = 3.8, digits folded, citations left out."""
-    folded = unicodedata.normalize("NFKC", _CITATION.sub(" ", text))
-    return {_canonical(match) for match in _NUMBER.findall(folded)}
-
-
-def _canonical(number: str) -> str:
-    plain = re.sub(r",(?=\d{3}(\D|$))", "", number)
-    if re.fullmatch(r"\d+\.\d+", plain):
-        plain = plain.rstrip("0").rstrip(".")
-    return plain.lstrip("0") or "0"
+    """The figures of a text in one form (see figures), citations left out."""
+    return figures_in(_CITATION.sub(" ", text))
 
 
 def unsupported_numbers(reply: str, sources: Iterable[str]) -> set[str]:
@@ -79,10 +108,10 @@ def unsupported_numbers(reply: str, sources: Iterable[str]) -> set[str]:
 
 def cited_numbers(reply: str) -> list[int]:
     """Numbers of the citation marks of a reply, in order of first appearance."""
-    return list(dict.fromkeys(int(n) for n in _CITATION.findall(reply)))
+    return list(dict.fromkeys(int(number) for _, number in _CITATION.findall(reply)))
 
 
 def renumber_citations(reply: str, kept: list[int]) -> str:
     """Rewrite the marks so that `kept` become 1, 2, ...; marks that are not kept vanish."""
     order = {number: i for i, number in enumerate(kept, 1)}
-    return _CITATION.sub(lambda m: f"[{order[int(m.group(1))]}]" if int(m.group(1)) in order else "", reply).strip()
+    return _CITATION.sub(lambda m: f"{m[1]}[{order[int(m[2])]}]" if int(m[2]) in order else "", reply)

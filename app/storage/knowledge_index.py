@@ -20,10 +20,11 @@ import bm25s
 import faiss
 import jieba
 import numpy as np
+from filelock import FileLock
 from numpy.typing import NDArray
 
 from app.domain.conversations import Passage
-from app.domain.errors import IndexMissing
+from app.domain.errors import IndexMissing, KnowledgeError
 
 Vectors = NDArray[np.float32]
 _WORD = re.compile(r"[a-z0-9]+(?:[.,][0-9]+)*|[\u4e00-\u9fff]+")
@@ -114,8 +115,18 @@ class KnowledgeIndex:
     # -- files -------------------------------------------------------------------------------------
 
     def save(self, folder: Path) -> None:
-        """Write a new version beside the live one, then make it current by one atomic rename."""
-        folder.mkdir(parents=True, exist_ok=True)
+        """Write a new version beside the live one, then make it current by one atomic rename.
+
+        Writers wait for each other. Raises KnowledgeError when the folder cannot be written to.
+        """
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with FileLock(folder / "lock"):
+                self._write(folder)
+        except (OSError, RuntimeError) as error:  # FAISS raises the latter
+            raise KnowledgeError(f"The knowledge index cannot be kept in {folder}: {error}.") from error
+
+    def _write(self, folder: Path) -> None:
         version = folder / f"v-{uuid.uuid4().hex[:12]}"
         version.mkdir()
         faiss.write_index(self._faiss, str(version / "vectors.faiss"))
@@ -134,16 +145,24 @@ class KnowledgeIndex:
 
     @classmethod
     def load(cls, folder: Path) -> "KnowledgeIndex":
-        """Read the current version. Raises IndexMissing."""
-        try:
-            version = folder / (folder / "current").read_text().strip()
-            content = json.loads((version / "content.json").read_text("utf-8"))
-            stored = faiss.read_index(str(version / "vectors.faiss"))
-        except (OSError, ValueError, RuntimeError) as error:
-            raise IndexMissing(
-                f"There is no knowledge index in {folder}. Build it: python -m pipelines.build_index "
-                f"--knowledge DIR --index {folder}"
-            ) from error
+        """Read the current version. Raises IndexMissing when there is none that can be read."""
+        version = ""
+        while True:
+            try:
+                previous, version = version, (folder / "current").read_text().strip()
+                return cls._read(folder / version)
+            except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
+                if version and version != previous:
+                    continue  # a writer may have replaced it while it was being read
+                raise IndexMissing(
+                    f"There is no knowledge index in {folder}. Build it: python -m pipelines.build_index "
+                    f"--knowledge DIR --index {folder}"
+                ) from error
+
+    @classmethod
+    def _read(cls, version: Path) -> "KnowledgeIndex":
+        content = json.loads((version / "content.json").read_text("utf-8"))
+        stored = faiss.read_index(str(version / "vectors.faiss"))
         entries = [Entry(**e) for e in content["entries"]]
         vectors = (
             np.stack([stored.reconstruct(i) for i in range(len(entries))])

@@ -1,0 +1,71 @@
+"""The analysts' page: tabs over the same news, refreshed by a timer. State belongs to each visitor's session."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import gradio as gr
+
+from app.domain.accounts import Account
+from app.ui.analyst.alerts import AlertsTab, build_alerts
+from app.ui.analyst.articles import build_articles
+from app.ui.analyst.classify import build_classify
+from app.ui.analyst.desk import Desk, DeskServices, fragment
+from app.ui.analyst.overview import build_overview
+from app.ui.analyst.sources import build_sources
+from app.ui.analyst.trends import build_trends
+from app.ui.listeners import shows_errors
+from app.ui.views import Views
+
+REFRESH_SECONDS = 30
+LISTENERS_AT_ONCE = 16
+_QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+
+
+def build_dashboard(
+    services: DeskServices, account_of: Callable[[Any], Account], clock: Callable[[], datetime]
+) -> gr.Blocks:
+    """The page, ready to be mounted. `account_of` finds the account behind a request, or raises AccessDenied."""
+    desk = Desk(services, Views(services.settings.time_zone), account_of, clock)
+    with gr.Blocks(title="Market watch · Bellwether", analytics_enabled=False) as page:
+        header = fragment(desk.views.render("header.html", username=""))
+        with gr.Tabs(selected="overview", overflow_behavior="wrap") as tabs:
+            with gr.Tab("Overview", id="overview") as overview_tab:
+                overview, refresh_overview = build_overview(desk)
+            with gr.Tab("Trends", id="trends") as trends_tab:
+                refresh_trends = build_trends(desk)
+            with gr.Tab("Articles", id="articles") as articles_tab:
+                refresh_articles = build_articles(desk)
+            with gr.Tab("Alerts", id="alerts") as alerts_tab:
+                alerts = build_alerts(desk)
+            with gr.Tab("Sources", id="sources") as sources_tab:
+                refresh_sources = build_sources(desk)
+            with gr.Tab("Classify", id="classify"):
+                build_classify(desk)
+
+        timer = gr.Timer(REFRESH_SECONDS)
+        for tab, plan in (
+            (overview_tab, refresh_overview),
+            (trends_tab, refresh_trends),
+            (articles_tab, refresh_articles),
+            (alerts_tab, alerts.refresh),
+            (sources_tab, refresh_sources),
+        ):
+            page.load(*plan, **_QUIET)
+            timer.tick(*plan, **_QUIET)
+            tab.select(*plan, **_QUIET)
+        _open_alert_from(overview, tabs, alerts)
+
+        @shows_errors
+        def greet(request: gr.Request) -> str:
+            return desk.views.render("header.html", username=account_of(request).username)
+
+        page.load(greet, None, header, **_QUIET)
+    page.queue(default_concurrency_limit=LISTENERS_AT_ONCE, api_open=False)
+    return page
+
+
+def _open_alert_from(overview: gr.HTML, tabs: gr.Tabs, alerts: AlertsTab) -> None:
+    """A click on an alert of the overview shows it on its own tab."""
+    overview.click(lambda: gr.Tabs(selected="alerts"), None, tabs, **_QUIET)
+    overview.click(alerts.select, alerts.select_inputs, alerts.select_outputs, **_QUIET)

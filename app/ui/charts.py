@@ -1,0 +1,194 @@
+"""Figures of the dashboard. Backgrounds are clear and text is coloured by the style sheet, for light and dark."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from app.domain.alerts import Alert
+from app.domain.news import TOPICS, Sentiment, TrendPoint
+from app.ui.theme import FONT_STACK, NEGATIVE, NEUTRAL, POSITIVE
+
+# Negative stands on the base line, where its changes are easiest to compare; a pattern helps where hue does not.
+_SERIES = (
+    (Sentiment.NEGATIVE, NEGATIVE, "/"),
+    (Sentiment.NEUTRAL, NEUTRAL, ""),
+    (Sentiment.POSITIVE, POSITIVE, "."),
+)
+_SOFT, _HATCH = "#7b8798", "rgba(255,255,255,0.45)"
+
+
+def trend_chart(
+    points: Sequence[TrendPoint], alerts: Sequence[Alert], bucket_hours: int, zone: ZoneInfo
+) -> go.Figure:
+    """Volume stacked by sentiment, above the negative share; a dashed line marks each alert."""
+    if not any(point.total for point in points):
+        return empty_chart("No articles in this period. Choose a longer one, or add sources.")
+    figure = make_subplots(rows=2, cols=1, shared_xaxes=True, row_heights=[0.66, 0.34], vertical_spacing=0.07)
+    middles = [_local(point.start + timedelta(hours=bucket_hours / 2), zone) for point in points]
+    spans = [_span(point.start, bucket_hours, zone) for point in points]
+    for sentiment, colour, pattern in _SERIES:
+        figure.add_bar(
+            x=middles,
+            y=[getattr(point, sentiment.value) for point in points],
+            name=sentiment.value,
+            marker={
+                "color": colour,
+                "pattern": {"shape": pattern, "fillmode": "overlay", "fgcolor": _HATCH, "size": 6},
+            },
+            customdata=spans,
+            hovertemplate="%{customdata}: %{y} " + sentiment.value + "<extra></extra>",
+            row=1,
+            col=1,
+        )
+    figure.add_scatter(
+        x=middles,
+        y=[negative_share(point) for point in points],
+        mode="lines+markers",
+        line={"color": NEGATIVE, "width": 2},
+        marker={"size": 5},
+        name="negative share",
+        showlegend=False,
+        customdata=spans,
+        hovertemplate="%{customdata}: %{y:.0%} negative<extra></extra>",
+        row=2,
+        col=1,
+    )
+    _mark_alerts(figure, points, alerts, bucket_hours, zone)
+    figure.update_yaxes(title_text="articles", rangemode="tozero", row=1, col=1)
+    figure.update_yaxes(title_text="negative", tickformat=".0%", range=[-0.03, 1.05], dtick=0.5, row=2, col=1)
+    figure.update_layout(barmode="stack", bargap=0.15)
+    figure.update_xaxes(tickformat=_tick_format(bucket_hours))
+    return _styled(figure, 420)
+
+
+def topic_chart(
+    trends: Mapping[str, Sequence[TrendPoint]], alerts: Sequence[Alert], bucket_hours: int, zone: ZoneInfo
+) -> go.Figure:
+    """Negative share of each topic over time as a heat map; a diamond marks each alert on its topic."""
+    busy = {topic: points for topic, points in trends.items() if any(point.total for point in points)}
+    if not busy:
+        return empty_chart("No articles in this period. Choose a longer one, or add sources.")
+    names = [_topic_label(topic) for topic in busy]
+    first = next(iter(busy.values()))
+    middles = [_local(point.start + timedelta(hours=bucket_hours / 2), zone) for point in first]
+    figure = go.Figure(
+        go.Heatmap(
+            x=middles,
+            y=names,
+            z=[[negative_share(point) for point in points] for points in busy.values()],
+            customdata=[
+                [
+                    f"{_span(point.start, bucket_hours, zone)}: {point.negative} of {point.total} negative"
+                    for point in points
+                ]
+                for points in busy.values()
+            ],
+            hovertemplate="%{y}, %{customdata}<extra></extra>",
+            hoverongaps=False,
+            colorscale=[[0, "rgba(133,146,166,0.16)"], [1, NEGATIVE]],
+            zmin=0,
+            zmax=1,
+            xgap=1,
+            ygap=2,
+            showscale=False,
+        )
+    )
+    marks = [alert for alert in alerts if alert.topic in busy and first[0].start <= alert.detected_at]
+    figure.add_scatter(
+        x=[_local(alert.detected_at, zone) for alert in marks],
+        y=[_topic_label(alert.topic) for alert in marks],
+        mode="markers",
+        marker={"symbol": "diamond", "size": 11, "color": "#ffffff", "line": {"color": "#10151d", "width": 2}},
+        customdata=[_alert_words(alert) for alert in marks],
+        hovertemplate="%{customdata}<extra></extra>",
+        showlegend=False,
+    )
+    figure.update_yaxes(autorange="reversed", showgrid=False)
+    figure.update_xaxes(showgrid=False, tickformat=_tick_format(bucket_hours))
+    return _styled(figure, 60 + 32 * len(busy), top=8)
+
+
+def empty_chart(hint: str) -> go.Figure:
+    """A figure without data that says what to do."""
+    figure = go.Figure()
+    figure.add_annotation(text=hint, showarrow=False, xref="paper", yref="paper", x=0.5, y=0.5)
+    figure.update_xaxes(visible=False)
+    figure.update_yaxes(visible=False)
+    return _styled(figure, 200)
+
+
+def negative_share(point: TrendPoint) -> float | None:
+    """Share of negatives in [0, 1]; None when there is nothing to share, which leaves a gap in a line."""
+    total = point.total
+    return point.negative / total if total else None
+
+
+def _local(moment: datetime, zone: ZoneInfo) -> datetime:
+    """Wall-clock time: a browser would otherwise show its own zone or UTC."""
+    return moment.astimezone(zone).replace(tzinfo=None)
+
+
+def _span(start: datetime, hours: int, zone: ZoneInfo) -> str:
+    begin, end = _local(start, zone), _local(start + timedelta(hours=hours), zone)
+    return f"{begin:%a %d %b}" if hours == 24 else f"{begin:%a %d %b, %H:%M} to {end:%H:%M}"
+
+
+def _tick_format(bucket_hours: int) -> str:
+    return "%H:%M<br>%d %b" if bucket_hours < 6 else "%d %b"
+
+
+def _topic_label(topic: str) -> str:
+    """A topic's name on two lines when it is long: on a phone the cells need the room."""
+    return TOPICS.get(topic, topic).replace(" and ", " and<br>")
+
+
+def _alert_words(alert: Alert) -> str:
+    name = TOPICS.get(alert.topic, alert.topic)
+    return f"Alert on {name}: {alert.negatives} negative, {alert.expected:.1f} expected"
+
+
+def _mark_alerts(
+    figure: go.Figure, points: Sequence[TrendPoint], alerts: Sequence[Alert], bucket_hours: int, zone: ZoneInfo
+) -> None:
+    """A dashed line through both rows, and a diamond above the bars that tells what the alert was."""
+    end = points[-1].start + timedelta(hours=bucket_hours)
+    marks = [alert for alert in alerts if points[0].start <= alert.detected_at <= end]
+    if not marks:
+        return
+    moments = [_local(alert.detected_at, zone) for alert in marks]
+    for moment in moments:
+        figure.add_vline(x=moment, line={"color": _SOFT, "width": 1, "dash": "dash"})
+    figure.add_scatter(
+        x=moments,
+        y=[max(point.total for point in points) * 1.06] * len(marks),
+        mode="markers",
+        marker={"symbol": "diamond", "size": 11, "color": NEGATIVE, "line": {"color": "#ffffff", "width": 1}},
+        name="alert",
+        customdata=[_alert_words(alert) for alert in marks],
+        hovertemplate="%{customdata}<extra></extra>",
+        row=1,
+        col=1,
+    )
+
+
+def _styled(figure: go.Figure, height: int, top: int = 36) -> go.Figure:
+    """Clear ground, system fonts, no dragging (a finger on a phone should scroll the page)."""
+    figure.update_layout(
+        template=None,
+        height=height,
+        margin={"l": 8, "r": 8, "t": top, "b": 8},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        font={"family": FONT_STACK, "size": 12, "color": _SOFT},
+        legend={"orientation": "h", "traceorder": "normal", "x": 0, "y": 1.02, "yanchor": "bottom"},
+        dragmode=False,
+        uirevision="kept",
+    )
+    figure.update_xaxes(
+        fixedrange=True, tickangle=0, nticks=6, automargin=True, zeroline=False, gridcolor="rgba(133,146,166,0.25)"
+    )
+    figure.update_yaxes(fixedrange=True, automargin=True, zeroline=False, gridcolor="rgba(133,146,166,0.25)")
+    return figure

@@ -1,0 +1,69 @@
+"""Fragments of HTML from the templates beside this module. Everything put into them is escaped."""
+
+import math
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from app.domain.news import TOPICS
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+class Views:
+    """Renders templates, with times in one time zone."""
+
+    def __init__(self, time_zone: str) -> None:
+        self.zone = ZoneInfo(time_zone)
+        self._environment = Environment(
+            loader=FileSystemLoader(TEMPLATES),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._environment.filters.update(
+            local_time=self.local_time, percent=percent, topic=topic_name, web_link=web_link, odds=odds
+        )
+
+    def render(self, template: str, **values: Any) -> str:
+        """The template's HTML."""
+        return self._environment.get_template(template).render(**values)
+
+    def empty(self, title: str, hint: str) -> str:
+        """An empty state: what is missing and what to do."""
+        return self.render("empty.html", title=title, hint=hint)
+
+    def local_time(self, moment: datetime | None) -> str:
+        """Such as '24 Nov 2025, 14:05 CET'; 'never' for None."""
+        return moment.astimezone(self.zone).strftime("%d %b %Y, %H:%M %Z") if moment else "never"
+
+
+def percent(share: float) -> str:
+    """A share in [0, 1] as whole percent, without rounding doubt away."""
+    if 0.995 <= share < 1:
+        return "> 99 %"
+    return "< 1 %" if 0 < share < 0.005 else f"{share:.0%}".replace("%", " %")
+
+
+def topic_name(key: str) -> str:
+    """A topic's name for people."""
+    return TOPICS.get(key, key.capitalize())
+
+
+def web_link(url: str) -> str:
+    """The address when a browser may be sent there, else nothing."""
+    return url if urlsplit(url).scheme in ("http", "https") else ""
+
+
+def odds(p_value: float) -> str:
+    """A small probability as 'about 1 in 20,000'."""
+    if p_value < 1e-12:
+        return "less than 1 in a trillion"
+    inverse = 1 / p_value
+    size = 10 ** max(0, math.floor(math.log10(inverse)) - 1)
+    return f"about 1 in {round(inverse / size) * size:,}"
