@@ -1,0 +1,68 @@
+"""One thread for all model work, with priorities.
+
+Model steps that overlap on few cores ruin each other, so every step (a token, a batch) is submitted here and
+they run one at a time: a customer's next token before a scheduled batch, first come first served within a
+priority. Callers keep their steps short, which is what lets others in between.
+"""
+
+import itertools
+import queue
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from enum import IntEnum
+from typing import Any, TypeVar
+
+from app.domain.errors import ModelError
+
+T = TypeVar("T")
+
+
+class Priority(IntEnum):
+    """Smaller runs first."""
+
+    CUSTOMER = 0
+    ANALYST = 1
+    SCHEDULED = 2
+
+
+class ModelExecutor:
+    """Runs submitted steps one at a time, in order of priority."""
+
+    def __init__(self) -> None:
+        self._queue: queue.PriorityQueue[tuple[int, int, Any]] = queue.PriorityQueue()
+        self._order = itertools.count()
+        self._closed = False
+        self._entrance = threading.Lock()  # nothing is put in line behind the order to stop
+        self._thread = threading.Thread(target=self._work, name="model", daemon=True)
+        self._thread.start()
+
+    def run(self, step: Callable[[], T], priority: Priority) -> T:
+        """Run `step` on the model thread and return its result, or raise its error. ModelError once closed."""
+        if threading.current_thread() is self._thread:
+            return step()
+        future: Future[T] = Future()
+        with self._entrance:
+            if self._closed:
+                raise ModelError("The model is shut down; start the application again.")
+            self._queue.put((priority, next(self._order), (step, future)))
+        return future.result()
+
+    def waiting(self) -> int:
+        """Number of steps that wait now."""
+        return self._queue.qsize()
+
+    def close(self) -> None:
+        """Finish what was submitted, then stop the thread."""
+        with self._entrance:
+            self._closed = True
+            self._queue.put((len(Priority), next(self._order), None))
+        self._thread.join(timeout=30)
+
+    def _work(self) -> None:
+        while (item := self._queue.get()[2]) is not None:
+            step, future = item
+            try:
+                future.set_result(step())
+            except BaseException as error:
+                future.set_exception(error)
