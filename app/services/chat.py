@@ -1,0 +1,246 @@
+"""A customer's question to an answer: redact, retrieve, decide, answer, guard, store."""
+
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from app.domain.conversations import Message, Outcome, Passage, Reply, Role, StoredMessage
+from app.domain.errors import InvalidInput, NotFound
+from app.domain.figures import settled_end
+from app.domain.guardrails import (
+    agrees,
+    asks_for_person,
+    cited_numbers,
+    language_of,
+    redact,
+    renumber_citations,
+    shows_language,
+    unsupported_numbers,
+)
+from app.ml.responder import Responder
+from app.services.decisions import Decision, Thresholds, decide, prefer_language
+from app.services.retrieval import Retrieval
+from app.storage.conversations import Conversations
+
+_WORDS = {
+    "en": {
+        "unknown": "I'm sorry, I could not find an answer to that in our information, and I would rather not "
+        "guess. Would you like a person to help you?",
+        "person": "Of course. Leave your contact details below and a person from our team will get back to you.",
+        "clarify": "Which of these do you mean?",
+    },
+    "zh": {
+        "unknown": "很抱歉，我在现有资料中没有找到答案，不想随意猜测。需要为您转接人工服务吗？",
+        "person": "好的。请在下方留下您的联系方式，我们的工作人员会尽快与您联系。",
+        "clarify": "请问您指的是下面哪一种？",
+    },
+}
+
+
+def unknown_reply(language: str) -> str:
+    """The honest fallback in the customer's language; the responder is trained to say it in the same words."""
+    return _WORDS[language]["unknown"]
+
+
+@dataclass(frozen=True)
+class Delta:
+    """The next piece of a reply."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The whole reply, stored. Its text replaces the pieces: the guard may have changed the end."""
+
+    reply: Reply
+    message_id: int
+    seconds_to_first_token: float
+    seconds: float
+
+
+ChatEvent = Delta | Finished
+
+
+class Chat:
+    """Conversations with customers. One instance serves all visitors; it keeps no visitor's state."""
+
+    def __init__(
+        self,
+        conversations: Conversations,
+        retrieval: Retrieval,
+        responder: Responder,
+        thresholds: Thresholds,
+        clock: Callable[[], datetime],
+        *,
+        top_k: int = 4,
+        max_question_chars: int = 2000,
+    ) -> None:
+        self._conversations, self._retrieval, self._responder = conversations, retrieval, responder
+        self._thresholds, self._clock = thresholds, clock
+        self._top_k, self._max_chars = top_k, max_question_chars
+
+    def start(self) -> str:
+        """Begin a conversation; returns its id."""
+        return self._conversations.start(self._clock())
+
+    def stream(self, conversation_id: str, question: str) -> Iterator[ChatEvent]:
+        """Answer a question in a stored conversation. Raises InvalidInput, NotFound."""
+        if not self._conversations.exists(conversation_id):
+            raise NotFound("This conversation has ended. Please start a new one.")
+        question = self._checked(question)
+        history = [Message(m.role, m.content) for m in self._conversations.history(conversation_id)]
+        self._conversations.append(conversation_id, Message(Role.CUSTOMER, question), self._clock())
+        for event in self.answer(question, history):
+            if isinstance(event, Finished):
+                reply = event.reply
+                message_id = self._conversations.append(
+                    conversation_id,
+                    Message(Role.ASSISTANT, reply.text),
+                    self._clock(),
+                    reply.outcome,
+                    reply.citations,
+                )
+                event = replace(event, message_id=message_id)
+            yield event
+
+    def answer(self, question: str, history: Sequence[Message] = ()) -> Iterator[ChatEvent]:
+        """Answer a question without storing anything; the last event is Finished with message_id 0."""
+        question = self._checked(question)
+        started = time.perf_counter()
+        first: float | None = None
+        language = _language(question, history)
+        decision = self._decide(question, history, language)
+        pieces = self._compose(question, history, decision, language)
+        while True:
+            try:
+                piece = next(pieces)
+            except StopIteration as end:
+                reply: Reply = end.value
+                break
+            first = first or time.perf_counter() - started
+            yield Delta(piece)
+        elapsed = time.perf_counter() - started
+        yield Finished(reply, 0, first or elapsed, elapsed)
+
+    def history(self, conversation_id: str) -> list[StoredMessage]:
+        """What was said, oldest first."""
+        return self._conversations.history(conversation_id)
+
+    def feedback(self, message_id: int, value: int) -> None:
+        """Keep a thumb: -1, 0 or 1."""
+        self._conversations.set_feedback(message_id, value)
+
+    def request_person(self, conversation_id: str, contact: str, note: str) -> None:
+        """Ask for a person to get back to the customer. Raises InvalidInput without a contact."""
+        self._conversations.add_handoff(conversation_id, contact, note, self._clock())
+
+    def clear(self, conversation_id: str) -> None:
+        """Erase a conversation for good."""
+        self._conversations.delete(conversation_id)
+
+    def examples(self, language: str, count: int = 4) -> list[str]:
+        """Curated questions to begin with, one from each of the first tables in that language."""
+        seen: dict[str, str] = {}
+        for passage in self._retrieval.index.passages:
+            if passage.language == language and passage.question:
+                seen.setdefault(passage.source.split("#")[0], passage.question)
+        step = max(1, len(seen) // count)
+        return list(seen.values())[::step][:count]
+
+    # -- steps -------------------------------------------------------------------------------------
+
+    def _checked(self, question: str) -> str:
+        question = " ".join(question.split())
+        if not question:
+            raise InvalidInput("Please type a question.")
+        if len(question) > self._max_chars:
+            raise InvalidInput(f"That is {len(question)} characters long; please keep to {self._max_chars}.")
+        return redact(question)
+
+    def _decide(self, question: str, history: Sequence[Message], language: str) -> Decision:
+        if asks_for_person(question) or (agrees(question) and _person_was_offered(history)):
+            return Decision(Outcome.HANDOFF, wants_person=True)
+        hits = self._retrieval.retrieve(question, history, 2 * self._top_k)
+        # A curated question in its own words, such as a reading that was offered, stands by itself.
+        follow_up = bool(history and hits) and hits[0].via.casefold() != question.casefold()
+        decision = decide(hits, language, self._thresholds, follow_up)
+        if decision.outcome is Outcome.GENERATED:
+            return replace(decision, passages=prefer_language(decision.passages, language)[: self._top_k])
+        return decision
+
+    def _compose(
+        self, question: str, history: Sequence[Message], decision: Decision, language: str
+    ) -> Generator[str, None, Reply]:
+        """Yield the pieces of the reply, then return it."""
+        words = _WORDS[language]
+        match decision.outcome:
+            case Outcome.HANDOFF:
+                text = words["person" if decision.wants_person else "unknown"]
+                reply = Reply(text, Outcome.HANDOFF, language=language)
+            case Outcome.TEMPLATE:
+                text = f"{decision.passages[0].text} [1]"
+                reply = Reply(text, Outcome.TEMPLATE, decision.passages, language)
+            case Outcome.CLARIFY:
+                reply = Reply(words["clarify"], Outcome.CLARIFY, decision.passages, language, decision.options)
+            case Outcome.GENERATED:
+                return (yield from self._generate(question, history, decision.passages, language))
+        yield reply.text
+        return reply
+
+    def _generate(
+        self, question: str, history: Sequence[Message], passages: tuple[Passage, ...], language: str
+    ) -> Generator[str, None, Reply]:
+        """Stream a composed reply; no figure is shown that the sources do not hold.
+
+        Citation marks are renumbered as they come: the passage that is cited first is [1].
+        """
+        sources = [f"{p.question} {p.title} {p.text}" for p in passages] + [question]
+        written, shown, text = "", 0, ""
+        cited: list[int] = []
+        for piece in self._responder.stream(question, passages, history):
+            written += piece
+            end = settled_end(written)
+            if end > shown:
+                if unsupported_numbers(written[:end], sources):
+                    return _extract(passages, language)
+                part, shown = _cite(written[shown:end], cited, len(passages)), end
+                text += part
+                yield part
+        if not written.strip() or unsupported_numbers(written, sources):
+            return _extract(passages, language)
+        part = _cite(written[shown:], cited, len(passages)).rstrip()
+        unknown = (text + part).strip() in map(unknown_reply, _WORDS)
+        if not cited and not unknown:
+            part, cited = f"{part} [1]", [1]
+        yield part
+        if unknown:
+            return Reply(unknown_reply(language), Outcome.HANDOFF, language=language)
+        return Reply(text + part, Outcome.GENERATED, tuple(passages[n - 1] for n in cited), language)
+
+
+def _language(question: str, history: Sequence[Message]) -> str:
+    """The customer's language: the question's, or that of an earlier one when it is as short as "ATM?"."""
+    said = [question, *(m.content for m in reversed(history) if m.role == Role.CUSTOMER)]
+    return language_of(next(filter(shows_language, said), question))
+
+
+def _person_was_offered(history: Sequence[Message]) -> bool:
+    return bool(history) and history[-1].content in map(unknown_reply, _WORDS)
+
+
+def _extract(passages: tuple[Passage, ...], language: str) -> Reply:
+    """The best passage in its own words, when the composed text could not be trusted."""
+    best = passages[0]
+    text = best.text if len(best.text) <= 600 else best.text[:600].rsplit("\n", 1)[0] + " …"
+    return Reply(f"{text} [1]", Outcome.GENERATED, (best,), language)
+
+
+def _cite(part: str, cited: list[int], count: int) -> str:
+    """Renumber the marks of the next part of a reply; `cited` grows by the passages that it cites first.
+
+    Marks that point at none of the `count` passages vanish.
+    """
+    cited += [number for number in cited_numbers(part) if 1 <= number <= count and number not in cited]
+    return renumber_citations(part, cited)
