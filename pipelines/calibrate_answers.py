@@ -2,7 +2,8 @@
 
     answer          the lowest that answers at most --max-false-answers of the out-of-scope questions; where that
                     leaves less than 70 % of the in-scope ones, the one with the best balanced accuracy
-    template        the lowest from which on at most 2 % of the questions have a wrong entry on top
+    template        the lowest from which on at most 2 % of the questions have a wrong entry on top; 1.01 (never)
+                    where fewer than 20 questions get so far, since that many are needed to tell
     clarify_margin  the widest that asks back at most 2 % of the questions
 
 Questions are JSON Lines with question, source, language[, history], those out of scope with question, language.
@@ -34,6 +35,7 @@ from pipelines.evaluate_retrieval import accepted, read_questions
 
 MIN_IN_SCOPE = 0.70
 MAX_WRONG_TEMPLATES = 0.02
+MIN_TEMPLATES = 20
 MAX_CLARIFIED = 0.02
 NEVER = 1.01  # no cosine reaches it
 
@@ -163,7 +165,8 @@ def choose_template(inside: Sequence[Asked]) -> float:
     """The threshold `template`; follow-ups are left out, since they get none."""
     alone = [question for question in inside if not question.follow_up]
     for threshold in sorted({question.top for question in alone}):
-        if share(not q.found for q in alone if q.top >= threshold) <= MAX_WRONG_TEMPLATES:
+        wrong = [not question.found for question in alone if question.top >= threshold]
+        if len(wrong) >= MIN_TEMPLATES and share(wrong) <= MAX_WRONG_TEMPLATES:
             return threshold
     return NEVER
 

@@ -18,17 +18,19 @@ _CARD = re.compile(
 _IDENTITY = re.compile(r"(?<!\d)[1-9]\d{5}[ -]?\d{8}[ -]?\d{3}[\dXx](?![\dA-Za-z])")
 _FULL_WIDTH = {0xFF10 + i: str(i) for i in range(10)} | {ord("＠"): "@", ord("Ｘ"): "X", ord("－"): "-"}
 
-_HUMAN = r"\b(?:human|person|agent|some(?:one|body)|advis[eo]r|representative)\b"
+_HUMAN = r"\b(?:human|person|agent|some(?:one|body)|advis[eo]r|representative|manager|operator|colleague|team)\b"
 _PERSON = re.compile(
     rf"\b(?:speak|talk|chat)(?:ing)? (?:to|with)\b.{{0,30}}?{_HUMAN}"
     rf"|\b(?:connect|transfer|put) (?:me|us)\b.{{0,20}}{_HUMAN}"
     rf"|{_HUMAN} (?:that |whom? )?(?:I|we) (?:can|could) (?:speak|talk|chat)\b"
     r"|\b(?:want|need|get|give) (?:me )?an? (?:human|agent|representative)\b"
     r"|\b(?:real|live|actual) (?:human|person|agent)\b"
-    r"|\b(?:human|agent|representative),? please\b|^\W*(?:human|agent|person)\W*$"
+    r"|\bput (?:me|us) through\b|\b(?:call|ring|phone) me back\b"
+    r"|\b(?:human|agent|representative|operator),? please\b|^\W*(?:human|agent|person|operator)\W*$"
     r"|(?:转|找|要|换|接)(?:一?个|一下|到|接)?(?:人工|真人|客服人员|工作人员)(?!智能|认证|验证|核|费)"
-    r"|(?:跟|和|与)(?:一?个)?(?:真人|活人|客服)(?:说|聊|谈|沟通|对话|讲)"
-    r"|(?:人工|真人)(?:客服|服务|坐席)(?!.{0,4}(?:时间|几点|电话|号码|费))|^\W*人工\W*$",
+    r"|(?:跟|和|与)(?:一?个)?(?:真人|活人|客服|人)(?:说话|聊|谈|沟通|对话|讲)"
+    r"|给我回个?电"
+    r"|(?:人工|真人)(?:客服|服务|坐席)(?!.{0,4}(?:时间|几点|电话|号码|费))|^\W*(?:人工\W*)+$",
     re.IGNORECASE,
 )
 _YES = re.compile(

@@ -163,9 +163,8 @@ class Chat:
         if asks_for_person(question) or (agrees(question) and _person_was_offered(history)):
             return Decision(Outcome.HANDOFF, wants_person=True)
         hits = self._retrieval.retrieve(question, history, 2 * self._top_k)
-        # A curated question in its own words, such as a reading that was offered, stands by itself.
-        follow_up = bool(history and hits) and hits[0].via.casefold() != question.casefold()
-        decision = decide(hits, language, self._thresholds, follow_up)
+        exact = bool(hits) and hits[0].via.casefold() == question.casefold()
+        decision = decide(hits, language, self._thresholds, bool(history), exact)
         if decision.outcome is Outcome.GENERATED:
             return replace(decision, passages=prefer_language(decision.passages, language)[: self._top_k])
         return decision

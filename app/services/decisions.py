@@ -28,16 +28,19 @@ class Decision:
     wants_person: bool = False  # HANDOFF: the customer asked for it
 
 
-def decide(hits: Sequence[Hit], language: str, thresholds: Thresholds, follow_up: bool = False) -> Decision:
+def decide(
+    hits: Sequence[Hit], language: str, thresholds: Thresholds, follow_up: bool = False, exact: bool = False
+) -> Decision:
     """Choose the outcome from what was retrieved, best first. Pure.
 
-    A template must be in the customer's language and must not depend on what was said before.
+    A template must be in the customer's language and must not depend on what was said before, unless the
+    question is `exact`: that of the top entry, word for word, as when it was offered to choose from.
     """
-    if not hits or hits[0].cosine < thresholds.answer:
+    if not hits or (hits[0].cosine < thresholds.answer and not exact):
         return Decision(Outcome.HANDOFF)
     top = hits[0]
     own = [h for h in hits if h.passage.language == language and h.passage.question]
-    if top.cosine >= thresholds.template and not follow_up:
+    if exact or (top.cosine >= thresholds.template and not follow_up):
         for hit in own:
             if _entry(hit.passage) == _entry(top.passage):
                 return Decision(Outcome.TEMPLATE, (hit.passage,))
@@ -46,7 +49,7 @@ def decide(hits: Sequence[Hit], language: str, thresholds: Thresholds, follow_up
         and not follow_up
         and own[0] is top
         and top.cosine < thresholds.template
-        and top.cosine - own[1].cosine < thresholds.clarify_margin
+        and abs(top.cosine - own[1].cosine) < thresholds.clarify_margin  # words count in the order, too
     ):
         options = tuple(h.passage.question for h in own[:2])
         return Decision(Outcome.CLARIFY, tuple(h.passage for h in own[:2]), options)

@@ -76,3 +76,16 @@ def test_prefer_language_keeps_rows_of_other_tables_and_pieces_of_one_document()
     piece = Passage(PROSE.source, "A banker's draft costs £20.", title="Fees")
     found = [curated(0), curated(0, table="fees"), PROSE, piece]
     assert prefer_language(found, "zh") == tuple(found)
+
+
+def test_decide_takes_the_approved_answer_of_an_exact_question_at_any_cosine() -> None:
+    found = hits((curated(0), 0.5), (curated(1), 0.5))
+    decision = decide(found, "en", LIMITS, follow_up=True, exact=True)
+    assert (decision.outcome, decision.passages) == (Outcome.TEMPLATE, (curated(0),))
+
+
+def test_decide_never_asks_which_with_a_margin_of_nothing() -> None:
+    never = Thresholds(template=0.9, answer=0.6, clarify_margin=0.0)
+    found = hits((curated(0), 0.79), (curated(1), 0.80))  # the words have put the first before the second
+    assert decide(found, "en", never).outcome is Outcome.GENERATED
+    assert decide(found, "en", LIMITS).outcome is Outcome.CLARIFY

