@@ -8,6 +8,7 @@ priority. Callers keep their steps short, which is what lets others in between.
 import itertools
 import queue
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from enum import IntEnum
@@ -16,6 +17,7 @@ from typing import Any, TypeVar
 from app.domain.errors import ModelError
 
 T = TypeVar("T")
+PAUSE_SECONDS = 0.02  # many times what a caller needs between two steps
 
 
 class Priority(IntEnum):
@@ -34,6 +36,7 @@ class ModelExecutor:
         self._order = itertools.count()
         self._closed = False
         self._entrance = threading.Lock()  # nothing is put in line behind the order to stop
+        self._last_priority, self._last_ended = int(max(Priority)), 0.0  # of the step that ran last
         self._thread = threading.Thread(target=self._work, name="model", daemon=True)
         self._thread.start()
 
@@ -60,9 +63,26 @@ class ModelExecutor:
         self._thread.join(timeout=30)
 
     def _work(self) -> None:
-        while (item := self._queue.get()[2]) is not None:
+        while (item := self._next()) is not None:
             step, future = item
             try:
                 future.set_result(step())
             except BaseException as error:
                 future.set_exception(error)
+            self._last_ended = time.monotonic()
+
+    def _next(self) -> Any:
+        """The next step. Behind a step of higher priority, others wait a moment: its caller may bring another.
+
+        A reply is written step by step; without the pause a scheduled batch would slip in between every two
+        tokens, and each token would take as long as a batch.
+        """
+        while True:
+            item = self._queue.get()
+            pause = self._last_ended + PAUSE_SECONDS - time.monotonic()
+            if item[0] <= self._last_priority or item[2] is None or pause <= 0:
+                break
+            self._queue.put(item)
+            time.sleep(min(pause, PAUSE_SECONDS / 10))
+        self._last_priority = item[0]
+        return item[2]

@@ -21,6 +21,10 @@ FORMAT = 2  # of the index; a change makes old indexes rebuild
 BM25_WEIGHT = 0.02
 
 
+# Of 302 held-out follow-ups the right entry was on top for 27 % alone, 87 % behind the previous question, 88 % so.
+ALONE_PENALTY = 0.03
+
+
 class Retrieval:
     """Searches the current index. `reload` swaps a new one in while others search."""
 
@@ -46,7 +50,8 @@ class Retrieval:
         """The best passages for a question, best first.
 
         With a history the question is looked up twice, alone and behind the customer's previous question,
-        and each passage keeps the better of both; a follow-up such as "and abroad?" needs the latter.
+        and each passage keeps the better of both, with a little against the question alone: a follow-up such as
+        "and abroad?" needs the other, and a change of subject wins all the same.
         """
         queries = [question]
         previous = next((m.content for m in reversed(history) if m.role == Role.CUSTOMER), "")
@@ -57,6 +62,8 @@ class Retrieval:
         best: dict[str, Hit] = {}
         for query, vector in zip(queries, vectors, strict=True):
             for hit in self._ranked(index, query, vector, top_k):
+                if query is not queries[-1]:
+                    hit = hit.lowered(ALONE_PENALTY)
                 known = best.get(hit.passage.source + hit.passage.text)
                 if known is None or hit.passage.score > known.passage.score:
                     best[hit.passage.source + hit.passage.text] = hit

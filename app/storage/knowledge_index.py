@@ -47,6 +47,10 @@ class Hit:
     bm25: float
     via: str
 
+    def lowered(self, by: float) -> "Hit":
+        """The same hit with a lower cosine."""
+        return replace(self, cosine=self.cosine - by, passage=replace(self.passage, score=self.cosine - by))
+
 
 def words(text: str) -> list[str]:
     """Words for BM25: Latin words and numbers lower-cased, Chinese cut by jieba."""

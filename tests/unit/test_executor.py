@@ -83,3 +83,28 @@ def test_close_finishes_what_was_submitted_and_refuses_more() -> None:
     assert line.ran == ["batch"]
     with pytest.raises(ModelError, match="shut down"):
         executor.run(lambda: 7, Priority.CUSTOMER)
+
+
+def test_run_lets_no_scheduled_step_between_two_steps_of_a_customer(executor: ModelExecutor) -> None:
+    order: list[str] = []
+    release = threading.Event()
+    threads = [threading.Thread(target=executor.run, args=[release.wait, Priority.SCHEDULED])]
+    threads += [
+        threading.Thread(target=executor.run, args=[lambda: order.append("batch"), Priority.SCHEDULED])
+        for _ in range(2)
+    ]
+    for thread in threads:
+        thread.start()
+
+    def reply() -> None:
+        for _ in range(5):
+            executor.run(lambda: order.append("token"), Priority.CUSTOMER)
+
+    customer = threading.Thread(target=reply)
+    customer.start()
+    while executor.waiting() < 3:
+        pass
+    release.set()
+    for thread in [*threads, customer]:
+        thread.join(timeout=10)
+    assert order == ["token"] * 5 + ["batch"] * 2
