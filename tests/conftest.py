@@ -1,9 +1,14 @@
-"""The tiny backbone, built once for a run."""
+"""The tiny backbone, built once for a run, and one processor thread for each test."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+# Before any library counts the cores: OpenMP teams that wait for each other make a busy machine stand still.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 @pytest.fixture(scope="session")

@@ -33,14 +33,15 @@ def decide(
 ) -> Decision:
     """Choose the outcome from what was retrieved, best first. Pure.
 
-    A template must be in the customer's language and must not depend on what was said before, unless the
-    question is `exact`: that of the top entry, word for word, as when it was offered to choose from.
+    A template must be in the customer's language. It serves follow-ups too: the whole approved answer holds the
+    detail that was asked for, where a composed one may pick the wrong one. An `exact` question, that of the top
+    entry word for word, as when it was offered to choose from, gets its template at any cosine.
     """
     if not hits or (hits[0].cosine < thresholds.answer and not exact):
         return Decision(Outcome.HANDOFF)
     top = hits[0]
     own = [h for h in hits if h.passage.language == language and h.passage.question]
-    if exact or (top.cosine >= thresholds.template and not follow_up):
+    if exact or top.cosine >= thresholds.template:
         for hit in own:
             if _entry(hit.passage) == _entry(top.passage):
                 return Decision(Outcome.TEMPLATE, (hit.passage,))

@@ -59,10 +59,10 @@ def test_decide_never_asks_between_an_entry_and_its_translation() -> None:
     assert decide(found, "en", LIMITS).outcome is Outcome.GENERATED
 
 
-def test_decide_composes_a_follow_up_whatever_the_cosines() -> None:
-    for cosines in ((0.99, 0.5), (0.80, 0.79)):
-        found = hits((curated(0), cosines[0]), (curated(1), cosines[1]))
-        assert decide(found, "en", LIMITS, follow_up=True).outcome is Outcome.GENERATED
+def test_decide_gives_a_close_follow_up_the_approved_answer_and_never_asks_back() -> None:
+    close, between = hits((curated(0), 0.99), (curated(1), 0.5)), hits((curated(0), 0.80), (curated(1), 0.79))
+    assert decide(close, "en", LIMITS, follow_up=True).outcome is Outcome.TEMPLATE
+    assert decide(between, "en", LIMITS, follow_up=True).outcome is Outcome.GENERATED
     assert decide(hits((curated(0), 0.5)), "en", LIMITS, follow_up=True).outcome is Outcome.HANDOFF
 
 
