@@ -11,6 +11,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Browser tests last: Playwright's event loop stays in the main thread, where asyncio.run then refuses to."""
+    items.sort(key=lambda item: "e2e" in item.path.parts)
+
+
 @pytest.fixture(scope="session")
 def tiny_backbone_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that holds a tiny random backbone, for whoever loads it himself."""
