@@ -6,6 +6,7 @@ priority. Callers keep their steps short, which is what lets others in between.
 """
 
 import itertools
+import math
 import queue
 import threading
 import time
@@ -21,18 +22,22 @@ PAUSE_SECONDS = 0.02  # many times what a caller needs between two steps
 
 
 class Priority(IntEnum):
-    """Smaller runs first."""
+    """Who waits for the result; smaller is more urgent."""
 
     CUSTOMER = 0
     ANALYST = 1
     SCHEDULED = 2
 
 
+# How long after its submission a step may be kept waiting by more urgent ones.
+ALLOWANCE_SECONDS = {Priority.CUSTOMER: 0.0, Priority.ANALYST: 0.5, Priority.SCHEDULED: 2.0}
+
+
 class ModelExecutor:
-    """Runs submitted steps one at a time, in order of priority."""
+    """Runs submitted steps one at a time, the earliest deadline first, so that nobody waits for ever."""
 
     def __init__(self) -> None:
-        self._queue: queue.PriorityQueue[tuple[int, int, Any]] = queue.PriorityQueue()
+        self._queue: queue.PriorityQueue[tuple[float, int, int, Any]] = queue.PriorityQueue()
         self._order = itertools.count()
         self._closed = False
         self._entrance = threading.Lock()  # nothing is put in line behind the order to stop
@@ -48,7 +53,8 @@ class ModelExecutor:
         with self._entrance:
             if self._closed:
                 raise ModelError("The model is shut down; start the application again.")
-            self._queue.put((priority, next(self._order), (step, future)))
+            deadline = time.monotonic() + ALLOWANCE_SECONDS[priority]
+            self._queue.put((deadline, next(self._order), priority, (step, future)))
         return future.result()
 
     def waiting(self) -> int:
@@ -59,7 +65,7 @@ class ModelExecutor:
         """Finish what was submitted, then stop the thread."""
         with self._entrance:
             self._closed = True
-            self._queue.put((len(Priority), next(self._order), None))
+            self._queue.put((math.inf, next(self._order), int(min(Priority)), None))
         self._thread.join(timeout=30)
 
     def _work(self) -> None:
@@ -72,17 +78,16 @@ class ModelExecutor:
             self._last_ended = time.monotonic()
 
     def _next(self) -> Any:
-        """The next step. Behind a step of higher priority, others wait a moment: its caller may bring another.
+        """The next step. Behind a more urgent one, others wait a moment: its caller may bring another.
 
         A reply is written step by step; without the pause a scheduled batch would slip in between every two
         tokens, and each token would take as long as a batch.
         """
         while True:
-            item = self._queue.get()
-            pause = self._last_ended + PAUSE_SECONDS - time.monotonic()
-            if item[0] <= self._last_priority or item[2] is None or pause <= 0:
-                break
-            self._queue.put(item)
-            time.sleep(min(pause, PAUSE_SECONDS / 10))
-        self._last_priority = item[0]
-        return item[2]
+            deadline, order, priority, work = self._queue.get()
+            now = time.monotonic()
+            if priority <= self._last_priority or now >= min(deadline, self._last_ended + PAUSE_SECONDS):
+                self._last_priority = priority
+                return work
+            self._queue.put((deadline, order, priority, work))
+            time.sleep(PAUSE_SECONDS / 10)
