@@ -127,9 +127,9 @@ def test_ask_answers_a_file_and_standard_input_in_order(run, index: Path, write,
         {"question": "怎样修改密码？", "history": None},
     )
     from_file = run("ask", "--index", index, "--input", path).rows
-    assert [row["outcome"] for row in from_file] == ["handoff", "generated", "template"]
+    assert [row["outcome"] for row in from_file] == ["handoff", "template", "template"]
     assert from_file[0]["citations"] == []
-    assert from_file[1]["citations"]
+    assert from_file[1]["citations"][0]["source"].startswith("en/mortgages")
     monkeypatch.setattr(sys, "stdin", io.StringIO(path.read_text("utf-8")))
     from_input = run("ask", "--index", index, "--input", "-").rows
     assert [row["answer"] for row in from_input] == [row["answer"] for row in from_file]
