@@ -22,7 +22,7 @@ LOOKS: dict[str, dict[str, Any]] = {
     "-dark": {"viewport": {"width": 1280, "height": 800}, "color_scheme": "dark"},
 }
 QUESTIONS = {
-    "en-GB": ("chat", ["What do you charge for using my debit card abroad?", "What about withdrawing cash abroad?"]),
+    "en-GB": ("chat", ["What does my debit card cost abroad?", "What about withdrawing cash abroad?"]),
     "zh-CN": ("chat-zh", ["我的卡丢了，怎么办？", "补一张新卡要多少钱？"]),
 }
 TABS = ("Overview", "Trends", "Articles", "Alerts", "Sources", "Classify")
