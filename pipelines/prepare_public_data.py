@@ -1,6 +1,6 @@
 """Turn the public data sets into training, dev and test files of the classifier, without overlaps.
 
-Texts of a test or dev split never occur in training once links are stripped and the text is normalised.
+No text of training says what one of a test or dev split says, links left out, nor nearly (MinHash, Jaccard 0.8).
 """
 
 import csv
@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from app.domain.errors import InvalidInput
-from app.ml.datasets import LabelledText, split, without_duplicates
-from app.ml.public_sets import finentity, sentfin, twitter_sentiment, twitter_topics
+from app.ml.datasets import LabelledText, split, without_duplicates, without_near_duplicates
+from app.ml.public_sets import finentity, sentfin, sentfin_entities, twitter_sentiment, twitter_topics
 from pipelines import command_line
 
 
@@ -49,31 +49,39 @@ def build_splits(datasets: Path, seed: int) -> dict[str, list[LabelledText]]:
     topic_train, topic_valid = twitter_topics(topics, "train"), twitter_topics(topics, "valid")
     headlines = without_duplicates(sentfin(datasets / "sentfin_1_0"))
     sentfin_rest, sentfin_test = split(headlines, 0.13, seed)
+    aspect = sentfin_entities(datasets / "sentfin_1_0", disagreeing=True)
+    aspect_titles = split(sorted({row.text for row in aspect}), 0.2, seed)[1]
+    aspect_test = [row for row in aspect if row.text in set(aspect_titles)]
     tests = {
         "test_twitter": without_duplicates(twitter_valid, seen=twitter_train),
         "test_topics": without_duplicates(topic_valid, seen=topic_train),
         "test_sentfin": sentfin_test,
+        "test_aspect": aspect_test,
     }
     held_out = [row for rows in tests.values() for row in rows] + twitter_valid + topic_valid
-    sets = {
-        "twitter": without_duplicates(twitter_train, seen=held_out),
-        "sentfin": without_duplicates(sentfin_rest, seen=held_out),
-        "finentity": without_duplicates(finentity(datasets / "finentity"), seen=held_out),
-        "topics": without_duplicates(topic_train, seen=held_out),
+    agreeing = sentfin_entities(datasets / "sentfin_1_0", disagreeing=False)
+    raw = {
+        "twitter": twitter_train,
+        "sentfin": sentfin_rest,
+        "finentity": finentity(datasets / "finentity"),
+        "topics": topic_train,
+        "aspect": [*aspect, *split(agreeing, 0.15, seed)[1]],
     }
-    dev: list[LabelledText] = []
-    for name, rows in sets.items():
-        sets[name], part = split(rows, 0.03, seed)
+    sets, dev = {}, []
+    for name, rows in raw.items():
+        clean = without_near_duplicates(without_duplicates(rows, seen=held_out), held_out)
+        rest, part = split(clean, 0.03, seed)
+        sets[f"train_{name}"] = without_near_duplicates(without_duplicates(rest, seen=part), part)
         dev += part
-    return {**{f"train_{name}": rows for name, rows in sets.items()}, "dev": dev, **tests}
+    return {**sets, "dev": dev, **tests}
 
 
 def write_csv(path: Path, rows: Sequence[LabelledText]) -> None:
-    """Write rows as text,label,topic."""
+    """Write rows as text,label,topic,style,entity."""
     with path.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(["text", "label", "topic"])
-        writer.writerows([row.text, row.label, row.topic] for row in rows)
+        writer.writerow(["text", "label", "topic", "style", "entity"])
+        writer.writerows([row.text, row.label, row.topic, row.style, row.entity] for row in rows)
 
 
 if __name__ == "__main__":

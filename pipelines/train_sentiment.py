@@ -6,7 +6,14 @@ from pathlib import Path
 
 from app.bootstrap import load_backbone
 from app.domain.errors import InvalidInput
-from app.ml.datasets import LabelledText, fingerprint, load_labelled, split, without_duplicates
+from app.ml.datasets import (
+    LabelledText,
+    fingerprint,
+    load_labelled,
+    split,
+    without_duplicates,
+    without_near_duplicates,
+)
 from app.ml.sentiment import SentimentClassifier
 from app.ml.sentiment_task import SentimentTask
 from app.ml.training import ADAPTER_NAME, TrainingConfig, fit
@@ -17,7 +24,9 @@ def main() -> None:
     parser = command_line.parser(__doc__ or "")
     parser.add_argument("--train", nargs="+", type=Path, required=True, metavar="FILE")
     parser.add_argument("--dev", nargs="+", type=Path, default=[], metavar="FILE", help="default: 5 %% of --train")
+    parser.add_argument("--dev-fraction", type=float, help="of --train for dev (default: 0.05, with --dev none)")
     parser.add_argument("--output", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--start-from", type=Path, metavar="DIR", help="go on from this adapter (default: fresh)")
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--learning-rate", type=float, default=3e-4)
@@ -30,11 +39,11 @@ def main() -> None:
 def train(arguments: argparse.Namespace) -> None:
     """Load, check, fit, save; prints the last dev metrics."""
     rows = without_duplicates(load_labelled(arguments.train))
-    if arguments.dev:
-        dev = load_labelled(arguments.dev)
-        rows = without_duplicates(rows, seen=dev)
-    else:
-        rows, dev = split(rows, 0.05, arguments.seed)
+    dev = load_labelled(arguments.dev) if arguments.dev else []
+    fraction = arguments.dev_fraction
+    rows, part = split(rows, (0.0 if dev else 0.05) if fraction is None else fraction, arguments.seed)
+    dev += part
+    rows = without_near_duplicates(without_duplicates(rows, seen=dev), dev)
     rows = limit_topic_only(rows, arguments.topic_only_rows, arguments.seed)
     if len(rows) < 2:
         raise InvalidInput("There are fewer than two training rows left after removing duplicates.")
@@ -54,7 +63,7 @@ def train(arguments: argparse.Namespace) -> None:
     }
     result = fit(
         backbone, SentimentTask(classifier, rows, dev), config, arguments.output,
-        resume=arguments.resume, metadata=metadata,
+        start_from=arguments.start_from, resume=arguments.resume, metadata=metadata,
     )  # fmt: skip
     command_line.print_json(
         {"output": str(arguments.output), "rows": len(rows), "seconds": result["seconds"], **result["history"][-1]}

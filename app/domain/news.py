@@ -36,6 +36,19 @@ TOPICS: Mapping[str, str] = {
 }
 
 
+# Kinds of text differ in convention: a report states facts, a headline charges them, a post comments.
+STYLES = ("report", "headline", "post")
+
+
+@dataclass(frozen=True)
+class Excerpt:
+    """A text to classify: as a whole, or towards one company that it names (`entity`). `style` may be unknown."""
+
+    text: str
+    entity: str = ""
+    style: str = ""
+
+
 @dataclass(frozen=True)
 class Classification:
     """The classifier's reading of one text. Scores are probabilities that sum to 1."""

@@ -14,18 +14,21 @@ from typing import Any
 
 from app.domain.conversations import Message, Passage, Role
 from app.domain.errors import InvalidInput
-from app.domain.news import TOPICS, Sentiment
+from app.domain.news import STYLES, TOPICS, Sentiment
+from app.ml.near_duplicates import NearDuplicates, sketch
 
 _LINK = re.compile(r"https?://\S+|www\.\S+")
 
 
 @dataclass(frozen=True)
 class LabelledText:
-    """One row for the classifier. `topic` is empty when it is not known."""
+    """One row for the classifier. `topic` is empty when it is not known; several are joined by "|"."""
 
     text: str
     label: str
     topic: str = ""
+    style: str = ""  # of STYLES
+    entity: str = ""  # whom the label is about, when it is not the text as a whole
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,8 @@ def load_labelled(paths: Sequence[Path], topics: Sequence[str] = tuple(TOPICS)) 
         before = len(rows)
         for number, row in read_rows(path):
             text, label = str(row.get("text") or "").strip(), str(row.get("label") or "").strip().lower()
-            topic = str(row.get("topic") or "").strip().lower()
+            topic, style = (str(row.get(name) or "").strip().lower() for name in ("topic", "style"))
+            entity = str(row.get("entity") or "").strip()
             where = f"{path}, line {number}"
             if "text" not in row:
                 raise InvalidInput(f"{where}: no column 'text' (columns: {', '.join(map(str, row))}).")
@@ -85,11 +89,13 @@ def load_labelled(paths: Sequence[Path], topics: Sequence[str] = tuple(TOPICS)) 
                 raise InvalidInput(f"{where}: the text is empty.")
             if label not in set(Sentiment) | {""}:
                 raise InvalidInput(f"{where}: label {label!r} is not one of {', '.join(Sentiment)}.")
-            if topic not in {*topics, ""}:
+            if style not in {*STYLES, ""}:
+                raise InvalidInput(f"{where}: style {style!r} is not one of {', '.join(STYLES)}.")
+            if topic and not set(topic.split("|")) <= set(topics):
                 raise InvalidInput(f"{where}: topic {topic!r} is not one of {', '.join(topics)}.")
             if not label and not topic:
                 raise InvalidInput(f"{where}: neither label nor topic.")
-            rows.append(LabelledText(text, label, topic))
+            rows.append(LabelledText(text, label, topic, style, entity))
         if len(rows) == before:
             raise InvalidInput(f"{path} holds no rows.")
     return rows
@@ -131,14 +137,23 @@ def normalise(text: str) -> str:
 
 def without_duplicates(rows: Sequence[LabelledText], seen: Sequence[LabelledText] = ()) -> list[LabelledText]:
     """Drop rows whose normalised text was met before, in `rows` or in `seen` (another split)."""
-    known = {normalise(row.text) for row in seen}
+    elsewhere = {normalise(row.text) for row in seen}
+    known: set[tuple[str, str]] = set()
     kept = []
     for row in rows:
         key = normalise(row.text)
-        if key not in known:
-            known.add(key)
+        if key not in elsewhere and (key, row.entity) not in known:
+            known.add((key, row.entity))
             kept.append(row)
     return kept
+
+
+def without_near_duplicates(rows: Sequence[LabelledText], seen: Sequence[LabelledText]) -> list[LabelledText]:
+    """Drop rows that say nearly what a text of `seen` (another split) says, links left out."""
+    others = NearDuplicates()
+    for i, text in enumerate(sorted({_LINK.sub(" ", row.text) for row in seen})):
+        others.add(i, sketch(text))
+    return [row for row in rows if others.find(sketch(_LINK.sub(" ", row.text))) is None]
 
 
 def split(rows: Sequence[Any], fraction: float, seed: int) -> tuple[list[Any], list[Any]]:

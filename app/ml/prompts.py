@@ -4,14 +4,23 @@ from collections.abc import Sequence
 
 from app.domain.conversations import Message, Passage, Role
 
-# Both labels are read off the last position: after "Sentiment:" the model weighs the tokens of the three
+# Both labels are read off the last position: after the colon the model weighs the tokens of the three
 # sentiments and, in the same forward pass, those of the topics.
 SENTIMENT_SUFFIX = "\nSentiment:"
 
 
-def sentiment_text(text: str) -> str:
-    """Text of an article or post as the classifier sees it, white space folded, without the suffix."""
-    return " ".join(text.split())
+def sentiment_text(text: str, style: str = "") -> str:
+    """Text of an article or post as the classifier sees it, white space folded, without the suffix.
+
+    A known style goes before it as a tag, since kinds of text differ in convention.
+    """
+    folded = " ".join(text.split())
+    return f"{style.capitalize()}: {folded}" if style else folded
+
+
+def sentiment_suffix(entity: str = "") -> str:
+    """What is asked: the sentiment of the text, or that towards one company."""
+    return f"\nSentiment towards {' '.join(entity.split())}:" if entity else SENTIMENT_SUFFIX
 
 
 def answer_prompt(question: str, passages: Sequence[Passage], history: Sequence[Message] = ()) -> str:

@@ -44,7 +44,9 @@ def twitter_sentiment(folder: Path, part: str) -> list[LabelledText]:
     """`part` is train or valid."""
     rows = _rows(folder / f"sent_{part}.csv")
     return [
-        LabelledText(without_links(r["text"]), TWITTER_SENTIMENT[r["label"]]) for r in rows if r["text"].strip()
+        LabelledText(without_links(r["text"]), TWITTER_SENTIMENT[r["label"]], style="post")
+        for r in rows
+        if r["text"].strip()
     ]
 
 
@@ -52,7 +54,9 @@ def twitter_topics(folder: Path, part: str) -> list[LabelledText]:
     """Rows with a topic and no sentiment."""
     rows = _rows(folder / f"topic_{part}.csv")
     return [
-        LabelledText(without_links(r["text"]), "", TWITTER_TOPICS[r["label"]]) for r in rows if r["text"].strip()
+        LabelledText(without_links(r["text"]), "", TWITTER_TOPICS[r["label"]], style="post")
+        for r in rows
+        if r["text"].strip()
     ]
 
 
@@ -62,7 +66,18 @@ def sentfin(folder: Path) -> list[LabelledText]:
     for row in _rows(folder / "SEntFiN.csv"):
         labels = set(_decisions(row["Decisions"]).values())
         if len(labels) == 1:
-            result.append(LabelledText(" ".join(row["Title"].split()), labels.pop()))
+            result.append(LabelledText(" ".join(row["Title"].split()), labels.pop(), style="headline"))
+    return result
+
+
+def sentfin_entities(folder: Path, disagreeing: bool) -> list[LabelledText]:
+    """One row an entity of the headlines that name several: those whose labels differ, or those that agree."""
+    result = []
+    for row in _rows(folder / "SEntFiN.csv"):
+        decisions = _decisions(row["Decisions"])
+        if len(decisions) > 1 and (len(set(decisions.values())) > 1) == disagreeing:
+            title = " ".join(row["Title"].split())
+            result += [LabelledText(title, label, "", "headline", name) for name, label in decisions.items()]
     return result
 
 
@@ -74,11 +89,19 @@ def _decisions(text: str) -> dict[str, str]:
 
 
 def finentity(folder: Path) -> list[LabelledText]:
-    """Sentences whose entities agree."""
+    """Sentences whose entities agree, and one row an entity of those where they do not."""
     path = folder / "FinEntity.json"
     if not path.is_file():
         raise InvalidInput(f"There is no file {path}; see data/README.md.")
-    texts: dict[str, set[str]] = defaultdict(set)
+    texts: dict[str, dict[str, str]] = defaultdict(dict)
     for item in json.loads(path.read_text("utf-8")):
-        texts[" ".join(item["content"].split())] |= {a["label"].lower() for a in item["annotations"]}
-    return [LabelledText(text, labels.pop()) for text, labels in texts.items() if len(labels) == 1]
+        text = " ".join(item["content"].split())
+        texts[text] |= {a["value"].strip(): a["label"].lower() for a in item["annotations"]}
+    rows = []
+    for text, labels in texts.items():
+        agreed = set(labels.values())
+        if len(agreed) == 1:
+            rows.append(LabelledText(text, agreed.pop(), style="report"))
+        else:
+            rows += [LabelledText(text, label, "", "report", name) for name, label in labels.items()]
+    return rows

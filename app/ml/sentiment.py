@@ -8,10 +8,10 @@ from functools import cached_property
 import torch
 
 from app.domain.errors import AdapterMismatch
-from app.domain.news import TOPICS, Classification, Sentiment
+from app.domain.news import TOPICS, Classification, Excerpt, Sentiment
 from app.ml.backbone import Backbone
 from app.ml.executor import Priority
-from app.ml.prompts import SENTIMENT_SUFFIX, sentiment_text
+from app.ml.prompts import sentiment_suffix, sentiment_text
 
 ADAPTER = "sentiment"
 
@@ -55,14 +55,13 @@ class SentimentClassifier:
             raise AdapterMismatch(f"Two of the labels {', '.join(labels)} begin with the same token; rename one.")
         return LabelSet(tuple(labels), tokens)
 
-    @cached_property
-    def _suffix(self) -> list[int]:
-        return list(self.backbone.tokenizer(SENTIMENT_SUFFIX, add_special_tokens=False)["input_ids"])
-
-    def encode(self, text: str) -> list[int]:
+    def encode(self, excerpt: Excerpt) -> list[int]:
         """Token ids of the prompt. A text that is too long loses its end, never the suffix."""
-        body = self.backbone.tokenizer(sentiment_text(text))["input_ids"]
-        return list(body[: self.max_tokens - len(self._suffix)]) + self._suffix
+        tokenizer = self.backbone.tokenizer
+        suffix = list(tokenizer(sentiment_suffix(excerpt.entity), add_special_tokens=False)["input_ids"])
+        suffix = suffix[-self.max_tokens // 2 :]  # the name of an entity may be of any length
+        body = tokenizer(sentiment_text(excerpt.text, excerpt.style))["input_ids"]
+        return list(body[: self.max_tokens - len(suffix)]) + suffix
 
     def logits(self, ids: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Sentiment logits (batch, 3) and topic logits (batch, topics), in float32, at the last position."""
@@ -74,7 +73,7 @@ class SentimentClassifier:
 
     def classify(
         self,
-        texts: Sequence[str],
+        texts: Sequence[str | Excerpt],
         priority: Priority = Priority.SCHEDULED,
         progress: Callable[[int], None] = lambda _done: None,
     ) -> list[Classification]:
@@ -83,7 +82,8 @@ class SentimentClassifier:
         Texts are sorted by length and cut into batches of at most `batch_tokens` padded tokens, each a step
         of its own on the model thread. An empty text is neutral and of topic 'other', by definition.
         """
-        encoded = [(i, self.encode(text)) for i, text in enumerate(texts) if text.strip()]
+        excerpts = [Excerpt(text) if isinstance(text, str) else text for text in texts]
+        encoded = [(i, self.encode(excerpt)) for i, excerpt in enumerate(excerpts) if excerpt.text.strip()]
         encoded.sort(key=lambda row: len(row[1]))
         results: dict[int, Classification] = {}
         batch: list[tuple[int, list[int]]] = []

@@ -6,16 +6,18 @@ from typing import Any
 import torch
 from torch.nn.functional import cross_entropy
 
-from app.domain.news import Sentiment
+from app.domain.news import Excerpt, Sentiment
 from app.ml.datasets import LabelledText
 from app.ml.metrics import classification_report
 from app.ml.sentiment import SentimentClassifier
 
-IGNORED = -100
-
 
 class SentimentTask:
-    """Rows without a label train the topic alone, and the other way round."""
+    """Rows without a label train the topic alone, and the other way round.
+
+    A row of several topics has them share its probability. Every second row keeps its style to itself, so that
+    the adapter serves texts of a known style and of an unknown one.
+    """
 
     def __init__(
         self,
@@ -28,9 +30,12 @@ class SentimentTask:
     ) -> None:
         self.classifier, self.dev = classifier, list(dev)
         self.topic_weight, self.label_smoothing = topic_weight, label_smoothing
-        self.encoded = [classifier.encode(row.text) for row in train]
-        self.labels = torch.tensor([_index(classifier.sentiments.labels, row.label) for row in train])
-        self.topic_labels = torch.tensor([_index(classifier.topics.labels, row.topic) for row in train])
+        self.encoded = [
+            classifier.encode(Excerpt(row.text, row.entity, row.style if i % 2 else ""))
+            for i, row in enumerate(train)
+        ]
+        self.labels = _targets(classifier.sentiments.labels, [row.label for row in train])
+        self.topic_labels = _targets(classifier.topics.labels, [row.topic for row in train])
 
     def __len__(self) -> int:
         return len(self.encoded)
@@ -42,20 +47,21 @@ class SentimentTask:
         ids, mask = self.classifier.backbone.pad([self.encoded[i] for i in indices])
         sentiment, topic = self.classifier.logits(ids, mask)
         loss = sentiment.sum() * 0.0
-        for logits, labels, weight in (
+        for logits, targets, weight in (
             (sentiment, self.labels[list(indices)], 1.0),
             (topic, self.topic_labels[list(indices)], self.topic_weight),
         ):
-            if (labels != IGNORED).any():
+            known = targets.sum(1) > 0
+            if known.any():
                 loss = loss + weight * cross_entropy(
-                    logits, labels, ignore_index=IGNORED, label_smoothing=self.label_smoothing
+                    logits[known], targets[known], label_smoothing=self.label_smoothing
                 )
         return loss
 
     def evaluate(self) -> dict[str, Any]:
         if not self.dev:
             return {}
-        results = self.classifier.classify([row.text for row in self.dev])
+        results = self.classifier.classify([Excerpt(row.text, row.entity) for row in self.dev])
         metrics: dict[str, Any] = {}
         pairs = [(row.label, r.sentiment.value) for row, r in zip(self.dev, results, strict=True) if row.label]
         if pairs:
@@ -63,12 +69,17 @@ class SentimentTask:
             report = classification_report(truth, given, list(Sentiment))
             metrics |= {"accuracy": round(report["accuracy"], 4), "macro_f1": round(report["macro_f1"], 4)}
             metrics["score"] = metrics["macro_f1"]
-        topics = [(row.topic, r.topic) for row, r in zip(self.dev, results, strict=True) if row.topic]
+        topics = [r.topic in row.topic.split("|") for row, r in zip(self.dev, results, strict=True) if row.topic]
         if topics:
-            metrics["topic_accuracy"] = round(sum(a == b for a, b in topics) / len(topics), 4)
+            metrics["topic_accuracy"] = round(sum(topics) / len(topics), 4)
             metrics.setdefault("score", metrics["topic_accuracy"])
         return metrics
 
 
-def _index(labels: Sequence[str], label: str) -> int:
-    return labels.index(label) if label else IGNORED
+def _targets(labels: Sequence[str], given: Sequence[str]) -> torch.Tensor:
+    """Distributions over the labels, (rows, labels); a row without a label is all zeros."""
+    targets = torch.zeros(len(given), len(labels))
+    for row, names in enumerate(given):
+        for name in filter(None, names.split("|")):
+            targets[row, labels.index(name)] = 1 / len(names.split("|"))
+    return targets

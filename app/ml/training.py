@@ -19,10 +19,11 @@ from typing import Any, Protocol
 
 import torch
 from peft import LoraConfig, get_peft_model_state_dict, set_peft_model_state_dict
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from tqdm import tqdm
 
-from app.domain.errors import InvalidInput
+from app.domain.errors import AdapterMismatch, InvalidInput
 from app.ml.backbone import METADATA, Backbone
 
 log = logging.getLogger(__name__)
@@ -67,10 +68,13 @@ def fit(
     config: TrainingConfig,
     output: Path,
     *,
+    start_from: Path | None = None,
     resume: bool = False,
     metadata: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Train an adapter into `output` and return its metadata, which is saved there too.
+
+    It begins as the adapter in `start_from`, which must be of the same shape, or as a fresh one.
 
     A checkpoint is kept in `output`/checkpoint until the run ends. With `resume`, an interrupted run goes on
     from it; batches are a function of seed and step, so the result is that of an uninterrupted run. Raises
@@ -90,10 +94,23 @@ def fit(
         task_type="CAUSAL_LM",
     )
     backbone.add_trainable_adapter(ADAPTER_NAME, lora)
+    if start_from:
+        _begin_as(backbone, start_from)
     run = _Run(backbone, task, config, output, dict(metadata or {}))
     if resume:
         run.restore()
     return run.train()
+
+
+def _begin_as(backbone: Backbone, folder: Path) -> None:
+    """Copy the weights of a saved adapter into the one to be fitted. Raises AdapterMismatch."""
+    try:
+        weights = load_file(folder / "adapter_model.safetensors")
+        result: Any = set_peft_model_state_dict(backbone.model, weights, adapter_name=ADAPTER_NAME)
+    except (OSError, RuntimeError, SafetensorError) as error:
+        raise AdapterMismatch(f"Training cannot go on from {folder}: {str(error).splitlines()[0]}") from error
+    if result.unexpected_keys:
+        raise AdapterMismatch(f"Training cannot go on from {folder}: it was trained with another method.")
 
 
 class _Run:

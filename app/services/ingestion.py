@@ -12,7 +12,7 @@ from urllib.parse import urlsplit, urlunsplit
 from app.domain.errors import AppError, NotAFeed
 from app.domain.news import Article, Classification, FeedItem, IngestReport, Source
 from app.integrations.fetcher import Fetched, Fetcher
-from app.services.near_duplicates import NearDuplicates, Sketch, normalise, sketch
+from app.ml.near_duplicates import NearDuplicates, Sketch, normalise, sketch
 from app.storage.articles import Articles
 from app.storage.sources import Sources
 

@@ -14,7 +14,7 @@ Rows = dict[str, list[dict[str, Any]]]
 LANGUAGES = {"en", "zh"}
 KINDS = {"unrelated", "other-bank", "advice", "account-specific", "person", "near-miss"}
 SCHEMAS = {  # by the beginning of the file name: required and optional keys
-    "sentiment_": ({"text", "label", "topic"}, set()),
+    "sentiment_": ({"text", "label", "topic"}, {"style"}),
     "details": ({"language", "question", "reply", "source"}, set()),
     "dialogues": ({"language", "turns", "reply", "source"}, set()),
     "out_of_scope": ({"question", "language", "kind"}, set()),
@@ -48,7 +48,7 @@ def test_labels_and_topics_are_of_the_product(training: Rows, evaluation: Rows) 
         for number, row in enumerate(rows, 1):
             where = f"{name}:{number}"
             assert row.get("label", "neutral") in set(Sentiment), where
-            assert row.get("topic", "other") in TOPICS, where
+            assert set(row.get("topic", "other").split("|")) <= set(TOPICS), where
             assert row.get("language", "en") in LANGUAGES, where
             assert row.get("kind", "person") in KINDS, where
 

@@ -124,7 +124,7 @@ def test_train_sentiment_without_a_dev_set_holds_some_rows_out(command: Callable
     data = written(tmp_path, "rows.csv", LABELLED)
     trained = command("train_sentiment", "--train", data, "--output", tmp_path / "a", "--epochs", 1, "--resume")
     assert trained.code == 0
-    assert_adapter(tmp_path / "a", "sentiment", 23)  # 24 less 5 %
+    assert_adapter(tmp_path / "a", "sentiment", 16)  # 24 less 5 %, less what says nearly the same
 
 
 def test_train_responder(command: Callable, tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 import pytest
 
 from app.domain.errors import AdapterMismatch
-from app.domain.news import TOPICS, Classification, Sentiment
+from app.domain.news import TOPICS, Classification, Excerpt, Sentiment
 from app.ml.backbone import Backbone
 from app.ml.prompts import SENTIMENT_SUFFIX
 from app.ml.sentiment import SentimentClassifier
@@ -66,7 +66,7 @@ def test_classify_calls_an_empty_text_neutral_and_other(classifier: SentimentCla
 def test_a_very_long_text_loses_its_end_and_keeps_the_suffix(classifier: SentimentClassifier) -> None:
     long = "Rates were held. " * 5000
     suffix = classifier.backbone.tokenizer(SENTIMENT_SUFFIX, add_special_tokens=False)["input_ids"]
-    ids = classifier.encode(long)
+    ids = classifier.encode(Excerpt(long))
     assert len(ids) == classifier.max_tokens
     assert ids[-len(suffix) :] == suffix
     ends = classifier.classify([long + "Good.", long + "Bad."])

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from app.services.near_duplicates import THRESHOLD, NearDuplicates, normalise, shingles, sketch
+from app.ml.near_duplicates import THRESHOLD, NearDuplicates, normalise, shingles, sketch
 
 ENGLISH = (
     "Copperline Bank has confirmed that intruders copied the records of some 420,000 customers while its mobile "
