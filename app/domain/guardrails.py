@@ -1,4 +1,4 @@
-"""Pure checks of what goes in and out of a conversation: language, personal data, requests, figures."""
+"""Pure checks of what goes in and out of a conversation: language, requests, figures."""
 
 import re
 from collections.abc import Iterable
@@ -10,13 +10,6 @@ _FUNCTION = re.compile("[的了吗呢怎什么多少如何能要是有没我你�
 _WORD = re.compile(r"[A-Za-z]+")
 _ABBREVIATION = re.compile(r"(?<![A-Za-z])[A-Z]{2,}(?![A-Za-z])")
 _CITATION = re.compile(r"( ?)\[(\d{1,2})\]")
-_EMAIL = re.compile(r"(?<![\w.%+-])[\w.%+-]+@[\w-]+(?:\.[\w-]+)+", re.ASCII)
-# Cards come solid or in fours (American Express 4-6-5), and what follows may be the security code or the expiry.
-_CARD = re.compile(
-    r"(?<![\d+])([2-69]\d{3}(?:[ -]?\d{4}){2}[ -]?\d{1,7}|3\d{3}[ -]?\d{6}[ -]?\d{4,5})([ -]\d{1,4})?(?!\d)"
-)
-_IDENTITY = re.compile(r"(?<!\d)[1-9]\d{5}[ -]?\d{8}[ -]?\d{3}[\dXx](?![\dA-Za-z])")
-_FULL_WIDTH = {0xFF10 + i: str(i) for i in range(10)} | {ord("＠"): "@", ord("Ｘ"): "X", ord("－"): "-"}
 
 _HUMAN = r"\b(?:human|person|agent|some(?:one|body)|advis[eo]r|representative|manager|operator|colleague|team)\b"
 _PERSON = re.compile(
@@ -65,34 +58,6 @@ def asks_for_person(text: str) -> bool:
 def agrees(text: str) -> bool:
     """Whether a text says yes to what was offered, and nothing else."""
     return bool(_YES.fullmatch(text))
-
-
-def redact(text: str) -> str:
-    """Replace e-mail addresses, payment card numbers (Luhn) and Chinese identity numbers (GB 11643 check digit)."""
-
-    def card(match: re.Match[str]) -> str:
-        number, tail = match.group(1), match.group(2) or ""
-        if _luhn(number + tail):
-            return "[card number]"
-        return f"[card number]{tail}" if _luhn(number) else match.group()
-
-    def identity(match: re.Match[str]) -> str:
-        return "[identity number]" if _identity_checksum(match.group()) else match.group()
-
-    plain = _EMAIL.sub("[e-mail]", text.translate(_FULL_WIDTH))
-    return _CARD.sub(card, _IDENTITY.sub(identity, plain))
-
-
-def _luhn(number: str) -> bool:
-    digits = [int(character) for character in number if character.isdigit()]
-    doubled = [digit * (1 + i % 2) for i, digit in enumerate(reversed(digits))]
-    return sum(d - 9 if d > 9 else d for d in doubled) % 10 == 0
-
-
-def _identity_checksum(text: str) -> bool:
-    number = re.sub(r"[ -]", "", text)
-    weighted = sum(int(d) * pow(2, 17 - i, 11) for i, d in enumerate(number[:17]))
-    return "10X98765432"[weighted % 11] == number[17].upper()
 
 
 def numbers_in(text: str) -> set[str]:

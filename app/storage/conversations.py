@@ -1,7 +1,7 @@
 """Conversations, their messages, and requests for a person."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import datetime
 
@@ -56,6 +56,13 @@ class Conversations:
         query = select(MessageRow).where(MessageRow.conversation_id == conversation_id).order_by(MessageRow.id)
         with self._database.reading() as session:
             return [_message(row) for row in session.scalars(query)]
+
+    def everything(self) -> Iterator[tuple[str, list[StoredMessage]]]:
+        """Every conversation in which something was said, by id, the oldest first."""
+        with self._database.reading() as session:
+            query = select(ConversationRow.id).order_by(ConversationRow.started_at, ConversationRow.id)
+            ids = list(session.scalars(query))
+        yield from ((key, messages) for key in ids if (messages := self.history(key)))
 
     def set_feedback(self, message_id: int, value: int) -> None:
         """Keep the customer's opinion of a reply: 1 good, -1 bad, 0 none. Raises InvalidInput, NotFound."""

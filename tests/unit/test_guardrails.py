@@ -11,7 +11,6 @@ from app.domain.guardrails import (
     cited_numbers,
     language_of,
     numbers_in,
-    redact,
     renumber_citations,
     shows_language,
     unsupported_numbers,
@@ -114,57 +113,10 @@ def test_agrees_to_nothing_else(text: str) -> None:
     assert not agrees(text)
 
 
-@pytest.mark.parametrize(
-    ("text", "redacted"),
-    [
-        ("my card 4111 1111 1111 1111 is lost", "my card [card number] is lost"),
-        ("4111111111111111", "[card number]"),
-        ("4111-1111-1111-1111, 12/27", "[card number], 12/27"),
-        ("4111 1111 1111 1111 12/27", "[card number] 12/27"),
-        ("4111 1111 1111 1111 123", "[card number] 123"),
-        ("amex 3782 822463 10005.", "amex [card number]."),
-        ("卡号6222021234567890128丢了", "卡号[card number]丢了"),
-        ("两张：4111111111111111和5555555555554444", "两张：[card number]和[card number]"),
-        ("card4111111111111111", "card[card number]"),
-        ("卡号４１１１１１１１１１１１１１１１", "卡号[card number]"),
-        ("身份证11010519491231002X", "身份证[identity number]"),
-        ("身份证 110105 19491231 002x 已过期", "身份证 [identity number] 已过期"),
-        ("我的邮箱是li.lei@example.com请更新", "我的邮箱是[e-mail]请更新"),
-        ("mail a+b@mail.example.co.uk.", "mail [e-mail]."),
-        ("write to ann＠example.com", "write to [e-mail]"),
-    ],
-)
-def test_redact_replaces_personal_data(text: str, redacted: str) -> None:
-    assert redact(text) == redacted
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "call 0800 550 0199",
-        "+44 20 7946 0958",
-        "0044 20 7946 0958",
-        "电话 +86 138 1234 5678",
-        "0800 550 0199 or 0345 678 9000",
-        "I paid £25,000.00 and 1000000000000 won",
-        "between 2025-11-24 and 2025-11-25",
-        "2025-11-24 2025-11-25",
-        "sort code 20-00-00, account 12345678",
-        "4111 1111 1111 1112",
-        "11010519491231002A",
-        "@larkmoor on social media",
-        "价格：１，０００英镑",
-        "12345678901234567890123456",
-    ],
-)
-def test_redact_leaves_phone_numbers_amounts_and_dates(text: str) -> None:
-    assert redact(text) == text.translate({0xFF10: "0", 0xFF11: "1"})
-
-
-def test_redact_takes_no_time_over_a_hostile_text() -> None:
+def test_checks_take_no_time_over_a_hostile_text() -> None:
     started = time.perf_counter()
     for text in ("1 " * 10_000, "a" * 20_000, "4111 " * 4_000, "speak to " * 2_000, "要" * 20_000, "yes " * 5_000):
-        redact(text), asks_for_person(text), agrees(text), numbers_in(text), settled_end(text)
+        asks_for_person(text), agrees(text), numbers_in(text), settled_end(text)
     assert time.perf_counter() - started < 5
 
 
