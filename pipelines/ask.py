@@ -5,12 +5,15 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app.bootstrap import build_chat, build_responder, load_backbone
-from app.domain.conversations import Message, Role
+from app.bootstrap import build_chat, build_judge, build_responder, load_backbone
+from app.config import Settings
+from app.domain.conversations import Message, Reply, Role
 from app.domain.errors import InvalidInput
+from app.ml.backbone import Backbone
 from app.ml.embedder import load_embedder
 from app.services.chat import Chat, Finished
 from app.services.retrieval import Retrieval
@@ -22,6 +25,15 @@ from pipelines import command_line
 Question = tuple[str, list[Message]]
 
 
+@dataclass(frozen=True)
+class OpenChat:
+    """A chat to put questions to, with what it searches and computes with."""
+
+    chat: Chat
+    retrieval: Retrieval
+    backbone: Backbone
+
+
 def main() -> None:
     parser = command_line.parser(__doc__ or "")
     parser.add_argument("--index", type=Path, required=True, metavar="DIR")
@@ -30,19 +42,20 @@ def main() -> None:
     arguments = parser.parse_args()
     if (arguments.question is None) == (arguments.input is None):
         raise InvalidInput("Give either a question or --input FILE.")
-    index = KnowledgeIndex.load(arguments.index)
     questions = list(read_questions(arguments.input)) if arguments.input else [(arguments.question, [])]
-    settings = command_line.settings_of(arguments)
-    backbone = load_backbone(settings, command_line.show_progress)
-    retrieval = Retrieval(index, load_embedder(settings.embedder, backbone, settings.threads))
-    chat = build_chat(
-        settings,
-        Conversations(open_database("sqlite://")),  # nothing that is asked here is kept
-        retrieval,
-        build_responder(settings, backbone, settings.responder_adapter),
-    )
+    chat = open_chat(command_line.settings_of(arguments), KnowledgeIndex.load(arguments.index)).chat
     for question, history in questions:
         command_line.print_json(answer(chat, question, history))
+
+
+def open_chat(settings: Settings, index: KnowledgeIndex) -> OpenChat:
+    """Compose the chat as the application does, over an index; nothing that is asked in it is kept."""
+    backbone = load_backbone(settings, command_line.show_progress)
+    retrieval = Retrieval(index, load_embedder(settings.embedder, backbone, settings.threads))
+    responder = build_responder(settings, backbone, settings.responder_adapter)
+    judge = build_judge(settings, backbone)
+    chat = build_chat(settings, Conversations(open_database("sqlite://")), retrieval, responder, judge)
+    return OpenChat(chat, retrieval, backbone)
 
 
 def read_questions(source: str) -> Iterator[Question]:
@@ -67,15 +80,19 @@ def answer(chat: Chat, question: str, history: list[Message]) -> dict[str, Any]:
     """The finished reply as a row."""
     finished = next(e for e in chat.answer(question, history) if isinstance(e, Finished))
     reply = finished.reply
-    text = reply.text if not reply.options else reply.text + "\n" + "\n".join(f"- {o}" for o in reply.options)
     return {
         "question": question,
-        "answer": text,
+        "answer": text_of(reply),
         "outcome": reply.outcome.value,
         "citations": [{"source": p.source, "score": round(p.score, 4), "text": p.text} for p in reply.citations],
         "seconds_to_first_token": round(finished.seconds_to_first_token, 3),
         "seconds": round(finished.seconds, 3),
     }
+
+
+def text_of(reply: Reply) -> str:
+    """What the customer reads: the text, and the readings to choose from."""
+    return "\n".join([reply.text, *(f"- {option}" for option in reply.options)])
 
 
 if __name__ == "__main__":

@@ -28,25 +28,37 @@ def tables(knowledge: Rows, language: str) -> Rows:
     return {name.split("/")[1]: rows for name, rows in knowledge.items() if name.startswith(f"{language}/")}
 
 
-def test_every_table_exists_in_both_languages_row_by_row(knowledge: Rows) -> None:
-    english, chinese = tables(knowledge, "en"), tables(knowledge, "zh")
+@pytest.fixture(params=["knowledge", "ferry"])
+def curated(request: pytest.FixtureRequest) -> Rows:
+    """The tables of the bank, then those of the ferry company."""
+    return request.getfixturevalue(request.param)
+
+
+def test_every_table_exists_in_both_languages_row_by_row(curated: Rows) -> None:
+    english, chinese = tables(curated, "en"), tables(curated, "zh")
     assert english
     assert {name: len(rows) for name, rows in english.items()} == {
         name: len(rows) for name, rows in chinese.items()
     }
 
 
-def test_answers_in_both_languages_give_the_same_numbers(knowledge: Rows) -> None:
-    chinese = tables(knowledge, "zh")
-    for name, rows in tables(knowledge, "en").items():
+@pytest.mark.parametrize(("base", "in_words"), [("knowledge", 0), ("ferry", 12)])
+def test_answers_in_both_languages_give_the_same_numbers(
+    base: str, in_words: int, request: pytest.FixtureRequest
+) -> None:
+    """The ferry company writes numbers up to twelve and months as each language has it: for 2, 双人; July, 7 月."""
+    curated = request.getfixturevalue(base)
+    chinese = tables(curated, "zh")
+    for name, rows in tables(curated, "en").items():
         for number, (en, zh) in enumerate(zip(rows, chinese[name], strict=True)):
-            assert numbers(en["answer"]) == numbers(zh["answer"]), f"{name}#{number}"
+            odd = numbers(en["answer"]) ^ numbers(zh["answer"])
+            assert odd <= {str(i) for i in range(1, in_words + 1)}, f"{name}#{number}: {odd}"
 
 
-def test_every_row_is_complete_and_asked_once(knowledge: Rows) -> None:
+def test_every_row_is_complete_and_asked_once(curated: Rows) -> None:
     """Tables may share a short phrasing, between whose readings the customer then chooses; no table repeats one."""
     questions: dict[str, str] = {}
-    for name, rows in knowledge.items():
+    for name, rows in curated.items():
         phrasings: dict[str, str] = {}
         for number, row in enumerate(rows):
             where = f"{name}#{number}"
