@@ -15,7 +15,7 @@ from typing import Any
 from app.domain.conversations import Passage
 from app.integrations.documents import read_folder
 from app.ml.datasets import read_rows
-from app.services.chat import unknown_reply
+from app.services.fixed_replies import unknown_reply
 from pipelines import command_line
 
 OTHER = {"en": "zh", "zh": "en"}

@@ -21,6 +21,19 @@ class Outcome(StrEnum):
     HANDOFF = "handoff"  # honest fallback and the offer of a person
 
 
+class Need(StrEnum):
+    """What a customer needs. All but an answer is for a person, or for nobody (ATTACK)."""
+
+    ANSWER = "answer"
+    ACCOUNT = "account"  # to be told what only someone who sees their data can tell
+    PERSON = "person"  # asks for one
+    COMPLAINT = "complaint"  # is angry
+    DISTRESS = "distress"  # is vulnerable: bereaved, ill, in debt, at risk
+    FRAUD = "fraud"  # is being defrauded now
+    ADVICE = "advice"  # wants a recommendation that a company must not give
+    ATTACK = "attack"  # tries to make the assistant do what it must not
+
+
 @dataclass(frozen=True)
 class Message:
     """One turn of a conversation."""

@@ -38,12 +38,15 @@ class ContrastiveTask:
         for i, row in enumerate(train):
             self.members[row.group].append(i)
         self.group_ids = {group: i for i, group in enumerate(self.members)}
+        names = sorted({row.group.split(":")[0] for row in train})
+        self.domains = [names.index(row.group.split(":")[0]) for row in train]
 
     def __len__(self) -> int:
         return len(self.encoded)
 
     def length(self, index: int) -> int:
-        return len(self.encoded[index])
+        """Texts of one domain (what stands before the colon of a group) share a batch: the harder negatives."""
+        return self.domains[index] * 1000 + min(len(self.encoded[index]), 999)
 
     def loss(self, indices: Sequence[int]) -> torch.Tensor:
         rng = random.Random(f"{list(indices)}")  # a function of the batch, so that a resumed run repeats it

@@ -5,7 +5,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from app.domain.conversations import Message, Outcome, Passage, Reply, Role, StoredMessage
+from app.domain.conversations import Message, Need, Outcome, Passage, Reply, Role, StoredMessage
 from app.domain.errors import InvalidInput, NotFound
 from app.domain.figures import settled_end
 from app.domain.guardrails import (
@@ -13,34 +13,20 @@ from app.domain.guardrails import (
     asks_for_person,
     cited_numbers,
     language_of,
-    redact,
     renumber_citations,
     shows_language,
     unsupported_numbers,
 )
+from app.domain.redaction import redact
+from app.ml.judge import Judge
 from app.ml.responder import Responder
-from app.services.decisions import Decision, Thresholds, decide, prefer_language
+from app.services.decisions import Candidate, Decision, Thresholds, decide, prefer_language, template_of
+from app.services.fixed_replies import UNKNOWN_REPLIES, clarify_reply, handoff_reply
 from app.services.retrieval import Retrieval
 from app.storage.conversations import Conversations
+from app.storage.knowledge_index import Hit
 
-_WORDS = {
-    "en": {
-        "unknown": "I'm sorry, I could not find an answer to that in our information, and I would rather not "
-        "guess. Would you like a person to help you?",
-        "person": "Of course. Leave your contact details below and a person from our team will get back to you.",
-        "clarify": "Which of these do you mean?",
-    },
-    "zh": {
-        "unknown": "很抱歉，我在现有资料中没有找到答案，不想随意猜测。需要为您转接人工服务吗？",
-        "person": "好的。请在下方留下您的联系方式，我们的工作人员会尽快与您联系。",
-        "clarify": "请问您指的是下面哪一种？",
-    },
-}
-
-
-def unknown_reply(language: str) -> str:
-    """The honest fallback in the customer's language; the responder is trained to say it in the same words."""
-    return _WORDS[language]["unknown"]
+MAX_SOURCES = 3  # that a reply is composed from: more only give a small model more to confuse
 
 
 @dataclass(frozen=True)
@@ -74,11 +60,12 @@ class Chat:
         thresholds: Thresholds,
         clock: Callable[[], datetime],
         *,
+        judge: Judge | None = None,
         top_k: int = 4,
         max_question_chars: int = 2000,
     ) -> None:
         self._conversations, self._retrieval, self._responder = conversations, retrieval, responder
-        self._thresholds, self._clock = thresholds, clock
+        self._thresholds, self._clock, self._judge = thresholds, clock, judge
         self._top_k, self._max_chars = top_k, max_question_chars
 
     def start(self) -> str:
@@ -161,28 +148,55 @@ class Chat:
 
     def _decide(self, question: str, history: Sequence[Message], language: str) -> Decision:
         if asks_for_person(question) or (agrees(question) and _person_was_offered(history)):
-            return Decision(Outcome.HANDOFF, wants_person=True)
+            return Decision(Outcome.HANDOFF, need=Need.PERSON)
         hits = self._retrieval.retrieve(question, history, 2 * self._top_k)
         exact = bool(hits) and hits[0].via.casefold() == question.casefold()
-        decision = decide(hits, language, self._thresholds, bool(history), exact)
-        if decision.outcome is Outcome.GENERATED:
-            return replace(decision, passages=prefer_language(decision.passages, language)[: self._top_k])
-        return decision
+        need = Need.ANSWER if exact else self._need(question, history)
+        if need is not Need.ANSWER:
+            return Decision(Outcome.HANDOFF, need=need)
+        template = template_of(hits, language, self._thresholds, exact)
+        if template:
+            return template
+        candidates = self.judged(question, history, prefer_language(hits, language)[: self._top_k])
+        decision = decide(candidates, language, self._thresholds, bool(history))
+        return replace(decision, passages=decision.passages[:MAX_SOURCES])
+
+    def _need(self, question: str, history: Sequence[Message]) -> Need:
+        """What the customer needs, an answer unless another need is probable enough."""
+        if not self._judge:
+            return Need.ANSWER
+        needs = self._judge.needs(question, history)
+        other = max((need for need in Need if need is not Need.ANSWER), key=needs.__getitem__)
+        return other if 1 - needs[Need.ANSWER] >= self._thresholds.need else Need.ANSWER
+
+    def judged(self, question: str, history: Sequence[Message], hits: Sequence[Hit]) -> list[Candidate]:
+        """How well each passage answers: the judge's probability, or the cosine where there is no judge."""
+        if not self._judge:
+            return [Candidate(hit.passage, hit.cosine) for hit in hits]
+        passages = [hit.passage for hit in hits]
+        odds = self._judge.scores(question, passages, history)
+        probability = self._thresholds.answerability.probability
+        return [
+            Candidate(replace(hit.passage, score=score), score)
+            for hit, value in zip(hits, odds, strict=True)
+            for score in [probability(value, hit.cosine)]
+        ]
 
     def _compose(
         self, question: str, history: Sequence[Message], decision: Decision, language: str
     ) -> Generator[str, None, Reply]:
         """Yield the pieces of the reply, then return it."""
-        words = _WORDS[language]
         match decision.outcome:
             case Outcome.HANDOFF:
-                text = words["person" if decision.wants_person else "unknown"]
+                text = handoff_reply(decision.need, language)
                 reply = Reply(text, Outcome.HANDOFF, language=language)
             case Outcome.TEMPLATE:
                 text = f"{decision.passages[0].text} [1]"
                 reply = Reply(text, Outcome.TEMPLATE, decision.passages, language)
             case Outcome.CLARIFY:
-                reply = Reply(words["clarify"], Outcome.CLARIFY, decision.passages, language, decision.options)
+                reply = Reply(
+                    clarify_reply(language), Outcome.CLARIFY, decision.passages, language, decision.options
+                )
             case Outcome.GENERATED:
                 return (yield from self._generate(question, history, decision.passages, language))
         yield reply.text
@@ -210,12 +224,12 @@ class Chat:
         if not written.strip() or unsupported_numbers(written, sources):
             return _extract(passages, language)
         part = _cite(written[shown:], cited, len(passages)).rstrip()
-        unknown = (text + part).strip() in map(unknown_reply, _WORDS)
+        unknown = (text + part).strip() in UNKNOWN_REPLIES
         if not cited and not unknown:
             part, cited = f"{part} [1]", [1]
         yield part
         if unknown:
-            return Reply(unknown_reply(language), Outcome.HANDOFF, language=language)
+            return Reply(handoff_reply(Need.ANSWER, language), Outcome.HANDOFF, language=language)
         return Reply(text + part, Outcome.GENERATED, tuple(passages[n - 1] for n in cited), language)
 
 
@@ -226,7 +240,7 @@ def _language(question: str, history: Sequence[Message]) -> str:
 
 
 def _person_was_offered(history: Sequence[Message]) -> bool:
-    return bool(history) and history[-1].content in map(unknown_reply, _WORDS)
+    return bool(history) and history[-1].content in UNKNOWN_REPLIES
 
 
 def _extract(passages: tuple[Passage, ...], language: str) -> Reply:

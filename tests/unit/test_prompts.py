@@ -41,5 +41,16 @@ def test_passage_text_prefers_the_question_and_stands_alone_without_a_heading() 
     assert passage_text(Passage("a", "免费。")) == "免费。"
 
 
+def test_sentiment_text_drops_links_and_what_cannot_be_seen() -> None:
+    assert (
+        sentiment_text("Up\u200b ５％ see https://x.example/a?b=1 now，净利１２亿元 \ud800")
+        == "Up 5% see now，净利12亿元 ?"
+    )
+
+
+def test_sentiment_text_puts_a_known_style_first() -> None:
+    assert sentiment_text("Profit up", "post") == "Post: Profit up"
+
+
 def test_sentiment_text_folds_white_space() -> None:
     assert sentiment_text(" Profit\n\tup　5% ") == "Profit up 5%"
