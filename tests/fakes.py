@@ -1,19 +1,26 @@
 """Hand-written stand-ins for the parts that are too heavy, too slow or too far away for a test."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from app.domain.conversations import Message, Passage
-from app.domain.news import TOPICS, Classification, Sentiment
+from app.domain.news import TOPICS, Article, Classification, Excerpt, Sentiment
 
 _TOPIC_WORDS = {"breach": "cyber", "hack": "cyber", "outage": "cyber", "泄露": "cyber", "profit": "earnings"}
 _NEGATIVE_WORDS = ("breach", "hack", "outage", "falls", "泄露")
 _POSITIVE_WORDS = ("rises", "record")
 
 
-def classify(texts: Sequence[str]) -> list[Classification]:
+def classify(texts: Sequence[str | Excerpt]) -> list[Classification]:
     """Sentiment and topic by keyword, with the certainty of a test double."""
-    return [_reading(text.lower()) for text in texts]
+    return [_reading((text if isinstance(text, str) else text.text).lower()) for text in texts]
+
+
+def classify_articles(articles: Sequence[Article]) -> list[Classification]:
+    """The same for articles, decided by their text."""
+    readings = classify([f"{article.title}. {article.text}" for article in articles])
+    return [replace(r, deciding=(a.text,)) if a.text else r for a, r in zip(articles, readings, strict=True)]
 
 
 def _reading(text: str) -> Classification:

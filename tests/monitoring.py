@@ -30,7 +30,7 @@ from app.storage.articles import Articles
 from app.storage.database import Database
 from app.storage.jobs import JobRuns, Leases
 from app.storage.sources import Sources
-from tests.fakes import classify
+from tests.fakes import classify_articles
 
 RECIPIENTS = ("desk@larkmoor.example", "risk@larkmoor.example")
 INTERVALS = {"fetch": 0.3, "detect": 0.3, "deliver": 0.3}
@@ -54,7 +54,14 @@ class Monitoring:
         mailer = Mailer("127.0.0.1", smtp_port, "none", timeout=5) if smtp_port else None
         fetcher = Fetcher(5, 1_000_000, allow_private_addresses=True, sleep=lambda seconds: None)
         self.ingestion = Ingestion(
-            self.sources, self.articles, fetcher, parse_feed, extract_page, detect_language, classify, clock
+            self.sources,
+            self.articles,
+            fetcher,
+            parse_feed,
+            extract_page,
+            detect_language,
+            classify_articles,
+            clock,
         )
         self.alerting = Alerting(
             self.articles,

@@ -36,6 +36,15 @@ TOPICS: Mapping[str, str] = {
 }
 
 
+TOPIC_HOLDS = 0.3  # probability from which a topic holds beside the most likely one
+UNSURE_BELOW = 0.6  # a sentiment less probable than this is shown as unsure and weighs less
+
+
+def topic_title(key: str, topics: Mapping[str, str]) -> str:
+    """A topic's name for people; articles may bear a topic that was renamed or removed since."""
+    return topics.get(key) or key.capitalize()
+
+
 # Kinds of text differ in convention: a report states facts, a headline charges them, a post comments.
 STYLES = ("report", "headline", "post")
 
@@ -51,17 +60,28 @@ class Excerpt:
 
 @dataclass(frozen=True)
 class Classification:
-    """The classifier's reading of one text. Scores are probabilities that sum to 1."""
+    """The classifier's reading of one text. Scores are probabilities that sum to 1.
+
+    `deciding` quotes what decided the sentiment of an article, what weighed most first.
+    """
 
     sentiment: Sentiment
     scores: Mapping[str, float]
     topic: str
     topic_scores: Mapping[str, float]
+    deciding: tuple[str, ...] = ()
 
     @property
     def probability(self) -> float:
         """Probability of the sentiment given, in [0, 1]."""
         return self.scores[self.sentiment]
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """Every topic that holds, the most likely one first; none where the text bears no topic at all."""
+        others = [key for key, score in self.topic_scores.items() if score >= TOPIC_HOLDS and key != self.topic]
+        others.sort(key=lambda key: -self.topic_scores[key])
+        return (self.topic, *others) if self.topic else ()
 
 
 @dataclass(frozen=True)

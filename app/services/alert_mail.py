@@ -1,6 +1,6 @@
 """An alert as a mail: plain text and HTML that say the same."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from email.message import EmailMessage
 from pathlib import Path
@@ -10,9 +10,10 @@ from zoneinfo import ZoneInfo
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from app.domain.alerts import Alert
-from app.domain.news import TOPICS, Article
+from app.domain.news import TOPICS, Article, topic_title
 
 MAX_ARTICLES = 25
+MAX_QUOTE_CHARS = 400
 DASHBOARD = "/analyst"
 
 
@@ -24,9 +25,13 @@ def render_alert(
     recipient: str,
     public_url: str,
     time_zone: str = "UTC",
+    topics: Mapping[str, str] = TOPICS,
 ) -> EmailMessage:
-    """One mail to one recipient, without a Date. Articles come in the order of their publication."""
-    topic = TOPICS.get(alert.topic, alert.topic.capitalize())
+    """One mail to one recipient, without a Date. Articles come in the order of their publication.
+
+    Each comes with its sentiment's probability and what decided it; `topics` are the titles in force.
+    """
+    topic = topic_title(alert.topic, topics)
     in_order = sorted(articles, key=lambda article: article.published_at)
     values = {
         "alert": alert,
@@ -61,13 +66,25 @@ def _environment(time_zone: str) -> Environment:
     def local_time(moment: datetime) -> str:
         return moment.astimezone(zone).strftime("%d %b %Y, %H:%M %Z")
 
-    environment.filters.update(local_time=local_time, one_line=_one_line, web_link=_web_link)
+    environment.filters.update(local_time=local_time, one_line=_one_line, web_link=_web_link, quotes=_quotes)
     return environment
 
 
 def _one_line(text: str) -> str:
     """Text without line breaks or control characters, which could pass for other parts of the mail."""
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+def _quotes(article: Article) -> list[str]:
+    """What decided an article's sentiment, besides the title, which stands above it anyway."""
+    deciding = article.classification.deciding if article.classification else ()
+    lines = [_one_line(quote) for quote in deciding]
+    return [_shorten(line, MAX_QUOTE_CHARS) for line in lines if line and line != _one_line(article.title)]
+
+
+def _shorten(text: str, limit: int) -> str:
+    """Text of at most `limit` characters, with a sign where something is left out."""
+    return text if len(text) <= limit else f"{text[: limit - 1].rstrip()}…"
 
 
 def _web_link(url: str) -> str:

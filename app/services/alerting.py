@@ -84,12 +84,13 @@ class Alerting:
         if sample or not spikes:
             return spikes
         begin = since - max(self._rule.windows) * HOUR
-        real = {mention.article_id for mention in self._articles.mentions(begin, sample=False)}
+        real = {m.article_id: m.weight(self._rule) for m in self._articles.mentions(begin, sample=False)}
+        least, ratio = self._rule.min_negatives, self._rule.min_ratio
         own = (replace(s, article_ids=tuple(i for i in s.article_ids if i in real)) for s in spikes)
         return [
             replace(s, negatives=len(s.article_ids))
             for s in own
-            if len(s.article_ids) >= max(self._rule.min_negatives, self._rule.min_ratio * s.expected)
+            if sum(real[i] for i in s.article_ids) >= max(least, ratio * s.expected)
         ]
 
     def _deliver_one(self, delivery: Delivery) -> str:

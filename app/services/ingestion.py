@@ -20,7 +20,6 @@ log = logging.getLogger(__name__)
 
 COMPARED = timedelta(days=7)  # how far back near-duplicates are searched
 BATCH = 16  # articles classified and stored together: what a crash can cost
-MAX_CLASSIFIED_CHARS = 1500
 _MAX_URL = 2000
 _MAX_OUTLET = 200
 _TRACKING = re.compile(r"utm_\w+|fbclid|gclid|msclkid")
@@ -42,7 +41,7 @@ class Ingestion:
         parse_feed: Callable[[bytes, str, str], list[FeedItem]],
         extract_page: Callable[[bytes, str], FeedItem],
         detect_language: Callable[[str], str],
-        classify: Callable[[Sequence[str]], list[Classification]],
+        classify: Callable[[Sequence[Article]], list[Classification]],
         clock: Callable[[], datetime],
     ) -> None:
         self.parse_feed = parse_feed
@@ -122,7 +121,7 @@ class Ingestion:
         if not fresh:
             return
         self._refresh_known_texts(now)
-        readings = self._classify([_classified_text(article) for article in fresh])
+        readings = self._classify(fresh)
         for article, reading in zip(fresh, readings, strict=True):
             text = sketch(f"{article.title} {article.text}")
             original = self._articles.find_hash(article.content_hash) or self._known_texts.find(text)
@@ -180,10 +179,6 @@ def canonical_url(url: str) -> str:
 def content_hash(title: str, text: str) -> str:
     """SHA-256 of title and text without case, punctuation and spacing."""
     return hashlib.sha256(f"{normalise(title)}\n{normalise(text)}".encode()).hexdigest()
-
-
-def _classified_text(article: Article) -> str:
-    return f"{article.title}. {article.text}"[:MAX_CLASSIFIED_CHARS]
 
 
 def _looks_like_html(answer: Fetched) -> bool:

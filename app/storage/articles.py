@@ -13,7 +13,7 @@ from app.domain.errors import InvalidInput
 from app.domain.news import Article, Classification, Sentiment, TrendPoint
 from app.domain.spikes import Mention
 from app.storage.database import Database, affected_rows
-from app.storage.tables import AlertRow, ArticleRow, SourceRow
+from app.storage.tables import AlertRow, ArticleRow, ArticleTopicRow, SourceRow
 
 _MAX_URL = 2000
 T = TypeVar("T")
@@ -54,6 +54,9 @@ class Articles:
                 if row.source_id is not None and session.get(SourceRow, row.source_id) is None:
                     row.source_id = None
                 session.add(row)
+                session.flush()
+                topics = article.classification.topics if article.classification else ()
+                session.add_all(ArticleTopicRow(article_id=row.id, topic=topic) for topic in topics)
         except IntegrityError:
             if not self.known_urls([article.url]):
                 raise
@@ -74,11 +77,13 @@ class Articles:
     ) -> list[Article]:
         """Articles that meet every condition given, newest first; `since` is inclusive, `until` is not.
 
-        Each word of `search` must occur in the title or the text.
+        `topic` need not be an article's first one. Each word of `search` must occur in the title or the text.
         """
         query = select(ArticleRow).order_by(ArticleRow.published_at.desc(), ArticleRow.id.desc())
-        equal = {ArticleRow.topic: topic, ArticleRow.sentiment: sentiment, ArticleRow.language: language}
+        equal = {ArticleRow.sentiment: sentiment, ArticleRow.language: language}
         query = query.where(*(column == value for column, value in equal.items() if value))
+        if topic:
+            query = query.where(_on(topic))
         for word in (search or "").split():
             query = query.where(
                 or_(*(c.icontains(word, autoescape=True) for c in (ArticleRow.title, ArticleRow.text)))
@@ -97,16 +102,22 @@ class Articles:
 
     def mentions(self, since: datetime, until: datetime | None = None, sample: bool | None = None) -> list[Mention]:
         """Classified originals in order of publication; only sample articles, only others, or all (None)."""
-        query = select(ArticleRow.published_at, ArticleRow.topic, ArticleRow.sentiment, ArticleRow.id).where(
-            *_counted(since, until)
-        )
+        wanted = [*_counted(since, until)]
         if sample is not None:
-            query = query.where(ArticleRow.sample.is_(sample))
-        query = query.order_by(ArticleRow.published_at, ArticleRow.id)
+            wanted.append(ArticleRow.sample.is_(sample))
+        row = ArticleRow
+        query = select(row.published_at, row.topic, row.sentiment, row.id, row.probability).where(*wanted)
+        beside = select(ArticleTopicRow.article_id, ArticleTopicRow.topic).join(ArticleRow)
+        beside = beside.where(*wanted, ArticleTopicRow.topic != ArticleRow.topic)
+        also: dict[int, tuple[str, ...]] = defaultdict(tuple)
         with self._database.reading() as session:
+            for article_id, topic in session.execute(beside.order_by(ArticleTopicRow.topic)):
+                also[article_id] += (topic,)
             return [
-                Mention(at, topic, sentiment == Sentiment.NEGATIVE, article_id)
-                for at, topic, sentiment, article_id in session.execute(query)
+                Mention(at, topic, sentiment == Sentiment.NEGATIVE, article_id, also[article_id], probability)
+                for at, topic, sentiment, article_id, probability in session.execute(
+                    query.order_by(ArticleRow.published_at, ArticleRow.id)
+                )
             ]
 
     def recent_texts(self, since: datetime) -> list[tuple[int, str, str]]:
@@ -128,7 +139,7 @@ class Articles:
         bucket = (seconds - (seconds - start) % length).label("bucket")
         query = select(bucket, ArticleRow.sentiment, func.count().label("articles")).where(*_counted(since, until))
         if topic:
-            query = query.where(ArticleRow.topic == topic)
+            query = query.where(_on(topic))
         spans = range(start, max(start + 1, int(until.timestamp())), length)
         counts = {at: dict.fromkeys(Sentiment, 0) for at in spans}
         with self._database.reading() as session:
@@ -137,11 +148,12 @@ class Articles:
         return [TrendPoint(datetime.fromtimestamp(at, UTC), *row.values()) for at, row in counts.items()]
 
     def topic_counts(self, since: datetime, until: datetime) -> dict[str, dict[str, int]]:
-        """Originals per topic and sentiment; topics without articles are left out."""
-        query = select(ArticleRow.topic, ArticleRow.sentiment, func.count()).where(*_counted(since, until))
+        """Originals per topic and sentiment, each under every topic that holds; topics without any are left out."""
+        topic_of, sentiment_of = ArticleTopicRow.topic, ArticleRow.sentiment
+        query = select(topic_of, sentiment_of, func.count()).join(ArticleRow).where(*_counted(since, until))
         table: dict[str, dict[str, int]] = defaultdict(lambda: {label.value: 0 for label in Sentiment})
         with self._database.reading() as session:
-            for topic, sentiment, count in session.execute(query.group_by(ArticleRow.topic, ArticleRow.sentiment)):
+            for topic, sentiment, count in session.execute(query.group_by(topic_of, sentiment_of)):
                 table[topic][sentiment] = count
         return dict(table)
 
@@ -177,6 +189,12 @@ def _counted(since: datetime, until: datetime | None) -> Iterator[ColumnElement[
     yield ArticleRow.topic != ""
 
 
+def _on(topic: str) -> ColumnElement[bool]:
+    """Whether a topic holds for an article."""
+    held = select(ArticleTopicRow.article_id).where(ArticleTopicRow.topic == topic)
+    return ArticleRow.id.in_(held)
+
+
 def _batches(values: Sequence[T], size: int = 500) -> Iterator[Sequence[T]]:
     """Cut `values` into pieces that fit into one statement's parameters."""
     return (values[i : i + size] for i in range(0, len(values), size))
@@ -199,13 +217,15 @@ def _row(article: Article, now: datetime, sample: bool) -> ArticleRow:
     if reading := article.classification:
         row.sentiment, row.topic, row.probability = reading.sentiment, reading.topic, reading.probability
         row.scores, row.topic_scores = dict(reading.scores), dict(reading.topic_scores)
+        row.deciding = "\n".join(" ".join(excerpt.split()) for excerpt in reading.deciding)
     return row
 
 
 def _article(row: ArticleRow) -> Article:
     reading = None
     if row.sentiment:
-        reading = Classification(Sentiment(row.sentiment), row.scores, row.topic, row.topic_scores)
+        deciding = tuple(row.deciding.splitlines())
+        reading = Classification(Sentiment(row.sentiment), row.scores, row.topic, row.topic_scores, deciding)
     return Article(
         url=row.url,
         title=row.title,

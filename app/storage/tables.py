@@ -3,8 +3,21 @@
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import JSON, DateTime, ForeignKey, Index, MetaData, String, TypeDecorator, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    ColumnElement,
+    DateTime,
+    ForeignKey,
+    Index,
+    MetaData,
+    String,
+    TypeDecorator,
+    UniqueConstraint,
+    literal_column,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+_EMPTY: ColumnElement[str] = literal_column("''")  # of a column that was added to rows
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -122,7 +135,16 @@ class ArticleRow(Base):
     probability: Mapped[float] = mapped_column(default=0.0)
     scores: Mapped[dict[str, Any]] = mapped_column(default=dict)
     topic_scores: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    deciding: Mapped[str] = mapped_column(OutsideText(), default="", server_default=_EMPTY)  # one excerpt a line
     __table_args__ = (Index(None, "topic", "published_at"),)
+
+
+class ArticleTopicRow(Base):
+    """A topic that holds for an article; its most likely one (ArticleRow.topic) is among them."""
+
+    __tablename__ = "article_topics"
+    article_id: Mapped[int] = mapped_column(ForeignKey("articles.id", ondelete="CASCADE"), primary_key=True)
+    topic: Mapped[str] = mapped_column(String(32), primary_key=True, index=True)
 
 
 class AlertRow(Base):

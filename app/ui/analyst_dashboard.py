@@ -26,7 +26,9 @@ def build_dashboard(
     services: DeskServices, account_of: Callable[[Any], Account], clock: Callable[[], datetime]
 ) -> gr.Blocks:
     """The page, ready to be mounted. `account_of` finds the account behind a request, or raises AccessDenied."""
-    desk = Desk(services, Views(services.settings.time_zone), account_of, clock)
+    settings = services.settings
+    views = Views(settings.time_zone, services.classifier.titles, settings.unsure_below)
+    desk = Desk(services, views, account_of, clock)
     with gr.Blocks(title="Market watch · Bellwether", analytics_enabled=False) as page:
         header = fragment(desk.views.render("header.html", username=""))
         with gr.Tabs(selected="overview", overflow_behavior="wrap") as tabs:

@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from app.domain.alerts import Alert
-from app.domain.news import TOPICS, Sentiment, TrendPoint
+from app.domain.news import Sentiment, TrendPoint, topic_title
 from app.ui.theme import FONT_STACK, NEGATIVE, NEUTRAL, POSITIVE
 
 # Negative stands on the base line, where its changes are easiest to compare; a pattern helps where hue does not.
@@ -21,9 +21,16 @@ _SOFT, _HATCH = "#7b8798", "rgba(255,255,255,0.45)"
 
 
 def trend_chart(
-    points: Sequence[TrendPoint], alerts: Sequence[Alert], bucket_hours: int, zone: ZoneInfo
+    points: Sequence[TrendPoint],
+    alerts: Sequence[Alert],
+    bucket_hours: int,
+    zone: ZoneInfo,
+    topics: Mapping[str, str],
 ) -> go.Figure:
-    """Volume stacked by sentiment, above the negative share; a dashed line marks each alert."""
+    """Volume stacked by sentiment, above the negative share; a dashed line marks each alert.
+
+    `topics` are the titles by topic, here and below.
+    """
     if not any(point.total for point in points):
         return empty_chart("No articles in this period. Choose a longer one, or add sources.")
     figure = make_subplots(rows=2, cols=1, shared_xaxes=True, row_heights=[0.66, 0.34], vertical_spacing=0.07)
@@ -56,7 +63,7 @@ def trend_chart(
         row=2,
         col=1,
     )
-    _mark_alerts(figure, points, alerts, bucket_hours, zone)
+    _mark_alerts(figure, points, alerts, bucket_hours, zone, topics)
     figure.update_yaxes(title_text="articles", rangemode="tozero", row=1, col=1)
     figure.update_yaxes(title_text="negative", tickformat=".0%", range=[-0.03, 1.05], dtick=0.5, row=2, col=1)
     figure.update_layout(barmode="stack", bargap=0.15)
@@ -65,13 +72,17 @@ def trend_chart(
 
 
 def topic_chart(
-    trends: Mapping[str, Sequence[TrendPoint]], alerts: Sequence[Alert], bucket_hours: int, zone: ZoneInfo
+    trends: Mapping[str, Sequence[TrendPoint]],
+    alerts: Sequence[Alert],
+    bucket_hours: int,
+    zone: ZoneInfo,
+    topics: Mapping[str, str],
 ) -> go.Figure:
     """Negative share of each topic over time as a heat map; a diamond marks each alert on its topic."""
     busy = {topic: points for topic, points in trends.items() if any(point.total for point in points)}
     if not busy:
         return empty_chart("No articles in this period. Choose a longer one, or add sources.")
-    names = [_topic_label(topic) for topic in busy]
+    names = [_topic_label(topic, topics) for topic in busy]
     first = next(iter(busy.values()))
     middles = [_local(point.start + timedelta(hours=bucket_hours / 2), zone) for point in first]
     figure = go.Figure(
@@ -99,10 +110,10 @@ def topic_chart(
     marks = [alert for alert in alerts if alert.topic in busy and first[0].start <= alert.detected_at]
     figure.add_scatter(
         x=[_local(alert.detected_at, zone) for alert in marks],
-        y=[_topic_label(alert.topic) for alert in marks],
+        y=[_topic_label(alert.topic, topics) for alert in marks],
         mode="markers",
         marker={"symbol": "diamond", "size": 11, "color": "#ffffff", "line": {"color": "#10151d", "width": 2}},
-        customdata=[_alert_words(alert) for alert in marks],
+        customdata=[_alert_words(alert, topics) for alert in marks],
         hovertemplate="%{customdata}<extra></extra>",
         showlegend=False,
     )
@@ -140,18 +151,22 @@ def _tick_format(bucket_hours: int) -> str:
     return "%H:%M<br>%d %b" if bucket_hours < 6 else "%d %b"
 
 
-def _topic_label(topic: str) -> str:
+def _topic_label(topic: str, topics: Mapping[str, str]) -> str:
     """A topic's name on two lines when it is long: on a phone the cells need the room."""
-    return TOPICS.get(topic, topic).replace(" and ", " and<br>")
+    return topic_title(topic, topics).replace(" and ", " and<br>")
 
 
-def _alert_words(alert: Alert) -> str:
-    name = TOPICS.get(alert.topic, alert.topic)
-    return f"Alert on {name}: {alert.negatives} negative, {alert.expected:.1f} expected"
+def _alert_words(alert: Alert, topics: Mapping[str, str]) -> str:
+    return f"Alert on {topic_title(alert.topic, topics)}: {alert.negatives} negative, {alert.expected:.1f} expected"
 
 
 def _mark_alerts(
-    figure: go.Figure, points: Sequence[TrendPoint], alerts: Sequence[Alert], bucket_hours: int, zone: ZoneInfo
+    figure: go.Figure,
+    points: Sequence[TrendPoint],
+    alerts: Sequence[Alert],
+    bucket_hours: int,
+    zone: ZoneInfo,
+    topics: Mapping[str, str],
 ) -> None:
     """A dashed line through both rows, and a diamond above the bars that tells what the alert was."""
     end = points[-1].start + timedelta(hours=bucket_hours)
@@ -167,7 +182,7 @@ def _mark_alerts(
         mode="markers",
         marker={"symbol": "diamond", "size": 11, "color": NEGATIVE, "line": {"color": "#ffffff", "width": 1}},
         name="alert",
-        customdata=[_alert_words(alert) for alert in marks],
+        customdata=[_alert_words(alert, topics) for alert in marks],
         hovertemplate="%{customdata}<extra></extra>",
         row=1,
         col=1,

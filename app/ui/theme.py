@@ -164,6 +164,7 @@ button.bw-row[aria-pressed=true] { border-color: var(--bw-accent); box-shadow: i
 .bw .bw-number { text-align: right; }
 .bw td.bw-number { white-space: nowrap; }
 .bw-excerpt { display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 3; overflow: hidden; }
+.bw-quote { margin: 2px 0; padding-left: 10px; border-left: 3px solid var(--bw-line); font-size: .875rem; }
 .bw-bar { height: 10px; border-radius: 2px; background: var(--bw-line); }
 .bw-bar > i { display: block; height: 100%; border-radius: 2px; }
 .bw-empty { text-align: center; padding: 28px 16px; color: var(--bw-soft); border: 1px dashed var(--bw-field);

@@ -1,6 +1,7 @@
 """Fragments of HTML from the templates beside this module. Everything put into them is escaped."""
 
 import math
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -9,16 +10,18 @@ from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from app.domain.news import TOPICS
+from app.domain.news import TOPICS, UNSURE_BELOW, Article, topic_title
 
 TEMPLATES = Path(__file__).parent / "templates"
 
 
 class Views:
-    """Renders templates, with times in one time zone."""
+    """Renders templates, with times in one zone, the titles of topics, and a sign where a sentiment is unsure."""
 
-    def __init__(self, time_zone: str) -> None:
-        self.zone = ZoneInfo(time_zone)
+    def __init__(
+        self, time_zone: str, topics: Mapping[str, str] = TOPICS, unsure_below: float = UNSURE_BELOW
+    ) -> None:
+        self.zone, self.topics, self.unsure_below = ZoneInfo(time_zone), topics, unsure_below
         self._environment = Environment(
             loader=FileSystemLoader(TEMPLATES),
             autoescape=True,
@@ -27,8 +30,14 @@ class Views:
             lstrip_blocks=True,
         )
         self._environment.filters.update(
-            local_time=self.local_time, percent=percent, topic=topic_name, web_link=web_link, odds=odds
+            local_time=self.local_time,
+            percent=percent,
+            topic=self.topic,
+            web_link=web_link,
+            odds=odds,
+            quotes=quotes,
         )
+        self._environment.tests["unsure"] = self.unsure
 
     def render(self, template: str, **values: Any) -> str:
         """The template's HTML."""
@@ -37,6 +46,14 @@ class Views:
     def empty(self, title: str, hint: str) -> str:
         """An empty state: what is missing and what to do."""
         return self.render("empty.html", title=title, hint=hint)
+
+    def topic(self, key: str) -> str:
+        """A topic's title."""
+        return topic_title(key, self.topics)
+
+    def unsure(self, probability: float) -> bool:
+        """Whether a sentiment of this probability is worth a doubt."""
+        return probability < self.unsure_below
 
     def local_time(self, moment: datetime | None) -> str:
         """Such as '24 Nov 2025, 14:05 CET'; 'never' for None."""
@@ -50,9 +67,10 @@ def percent(share: float) -> str:
     return "< 1 %" if 0 < share < 0.005 else f"{share:.0%}".replace("%", " %")
 
 
-def topic_name(key: str) -> str:
-    """A topic's name for people."""
-    return TOPICS.get(key, key.capitalize())
+def quotes(article: Article) -> list[str]:
+    """What decided an article's sentiment, besides the title, which is shown anyway."""
+    deciding = article.classification.deciding if article.classification else ()
+    return [quote for quote in deciding if quote != " ".join(article.title.split())]
 
 
 def web_link(url: str) -> str:

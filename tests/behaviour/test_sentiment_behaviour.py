@@ -1,7 +1,6 @@
-"""What the shipped classifier must be able to do, after CheckList (Ribeiro et al. 2020, arXiv:2005.04118).
+"""What the shipped classifier must be able to do, on the tables of sentiment_cases.py.
 
-Each capability has a few cases in English and Chinese. The floors leave room for single misses of a small model;
-a capability that is lost altogether fails.
+Floors leave room for single misses of a small model; a capability that is lost altogether fails.
 """
 
 from collections.abc import Callable
@@ -11,81 +10,35 @@ import pytest
 
 from app.bootstrap import build_classifier, load_backbone
 from app.config import Settings, load_settings
-from app.domain.news import Classification
+from app.domain.news import Classification, Sentiment
 from app.ml.backbone_files import PACKAGES
+from tests.behaviour.sentiment_cases import DIRECTIONAL, INVARIANT, LABELLED
 
-FLOOR, FLOOR_OF_EACH = 0.8, 0.6
-TOLERANCE = 0.25  # how far a probability may move when only a name or a figure does
+FLOOR = 0.93  # of all cases; 0.976 passed when this was written
+TOLERANCE = 0.25  # how far a probability may move when nothing that matters does
+UNCHANGED = "texts of the pairs"  # the first texts of the invariant pairs, each with its sentiment
 
-# One text and its sentiment.
-LABELLED = {
-    "plain": [
-        ("Harrow Mills cut its full-year profit forecast after three warehouses flooded.", "negative"),
-        ("Bellgrove Bank was fined £12m for failing to check customers for money laundering.", "negative"),
-        ("Tidewater Foods reported record quarterly profit and raised its dividend by 15%.", "positive"),
-        ("Corvane won a ten-year contract worth $2bn to supply turbines to the grid.", "positive"),
-        ("The annual meeting of Osterby Steel will be held on 12 May at its head office.", "neutral"),
-        ("Milbrook Insurance will publish its half-year results on Thursday.", "neutral"),
-        ("青澜银行因系统故障致客户数小时无法转账，被监管部门通报批评。", "negative"),
-        ("远桥科技前三季度净利润同比下降62%，股价跌停。", "negative"),
-        ("禾川医药新药获批上市，股价大涨。", "positive"),
-        ("松岭股份上半年净利润创历史新高，拟每10股派现8元。", "positive"),
-        ("望江股份将于5月18日召开年度股东大会。", "neutral"),
-        ("公司注册地址变更为江州市滨河路18号，主营业务不变。", "neutral"),
-    ],
-    "negation": [
-        ("Larch Energy did not meet its profit target this year.", "negative"),
-        ("The drug did not work better than placebo, Penfield Pharma said.", "negative"),
-        ("Norbury Rail failed to win the contract it had been counting on.", "negative"),
-        ("The audit found no evidence of fraud, and all charges against Quill Capital were dropped.", "positive"),
-        ("公司未能实现全年盈利目标。", "negative"),
-        ("监管部门经调查认定公司不存在财务造假，决定撤销立案。", "positive"),
-    ],
-    "direction against polarity": [
-        ("Fernhill Airways narrowed its loss to $3m from $41m a year earlier.", "positive"),
-        ("Costs at Drayton Motors fell 20%, and its debt was halved.", "positive"),
-        ("Bad loans at Kestrel Bank dropped to the lowest level in a decade.", "positive"),
-        ("Growth in profit at Vantry Retail slowed sharply to 1% from 18%.", "negative"),
-        ("Customer complaints against Alder Telecom rose to a record.", "negative"),
-        ("宏屿航空亏损大幅收窄，由去年同期的9亿元降至0.4亿元。", "positive"),
-        ("银行不良贷款率降至十年来最低水平。", "positive"),
-        ("坏账准备大幅增加，较上年同期上升三倍。", "negative"),
-    ],
+# Of each capability: the share that the adapter passed when this was written, less one or two cases.
+FLOORS = {
+    "plain": 0.9,
+    "negation": 0.65,
+    "direction against polarity": 0.75,
+    UNCHANGED: 0.93,
+    "names swapped": 0.9,
+    "numbers swapped": 0.9,
+    "typos": 0.8,
+    "upper case": 0.85,
+    "traditional characters": 0.9,
+    "full width": 0.85,
+    "emoji": 0.85,
+    "cashtags": 0.85,
+    "links": 0.85,
+    "invisible characters": 0.75,
+    "orders": 0.5,  # it passed 0.58: what stands last in a text weighs most, and labels in it mislead
+    "sentence added": 0.8,
+    "negation added": 0.85,
+    "other word": 0.85,
 }
-
-# Two texts that differ in a name or a figure that changes nothing.
-INVARIANT = {
-    "names swapped": [
-        ("Harrow Mills issued a profit warning.", "Zhongyuan Logistics issued a profit warning."),
-        (
-            "Shares of Corvane jumped after strong results.",
-            "Shares of Al-Rashid Group jumped after strong results.",
-        ),
-        ("The board of Osterby Steel meets on Monday.", "The board of Nkosi Mining meets on Monday."),
-        ("青澜银行遭监管处罚。", "海拓证券遭监管处罚。"),
-        ("松岭股份中标大额订单。", "南屏重工中标大额订单。"),
-    ],
-    "numbers swapped": [
-        ("Net profit rose 12% to £48m.", "Net profit rose 14% to £53m."),
-        ("Revenue fell 31% in the third quarter.", "Revenue fell 27% in the second quarter."),
-        ("The meeting takes place on 4 June at 10:00.", "The meeting takes place on 9 July at 14:30."),
-        ("净利润同比增长23.5%。", "净利润同比增长26.1%。"),
-        ("营业收入同比下降41%。", "营业收入同比下降38%。"),
-    ],
-}
-
-# A text, a sentence behind it, and the sentiment that it must make likelier.
-DIRECTIONAL = [
-    (
-        "Milbrook Insurance published its results.",
-        "Its profit collapsed and the dividend was scrapped.",
-        "negative",
-    ),
-    ("Tidewater Foods has a new chief executive.", "Her predecessor was arrested for fraud.", "negative"),
-    ("Corvane presented its new turbine.", "Orders reached a record within a week.", "positive"),
-    ("望江股份发布年报。", "公司由盈转亏，面临退市风险。", "negative"),
-    ("远桥科技公布三季报。", "净利润同比翻番，超出市场预期。", "positive"),
-]
 
 
 @dataclass(frozen=True)
@@ -101,19 +54,30 @@ def same(a: Classification, b: Classification) -> bool:
     return a.sentiment == b.sentiment or max(abs(a.scores[s] - b.scores[s]) for s in a.scores) < TOLERANCE
 
 
+def is_read_as(label: str) -> Callable[..., bool]:
+    return lambda found: found.sentiment == label
+
+
+def becomes(label: str) -> Callable[..., bool]:
+    """The second text is likelier to be `label`, and is."""
+    return lambda a, b: b.scores[label] > a.scores[label] and b.sentiment == label
+
+
+def moves_towards(label: str) -> Callable[..., bool]:
+    """The second text is likelier to be `label`, and not the opposite: what is denied may be plain news."""
+    opposite = Sentiment.POSITIVE if label == Sentiment.NEGATIVE else Sentiment.NEGATIVE
+    return lambda a, b: b.scores[label] > a.scores[label] and b.sentiment != opposite
+
+
 def cases() -> list[Case]:
-    result = [
-        Case(name, (text,), lambda found, label=label: found.sentiment == label)
-        for name, rows in LABELLED.items()
-        for text, label in rows
-    ]
-    result += [Case(name, pair, same) for name, pairs in INVARIANT.items() for pair in pairs]
-    for text, more, label in DIRECTIONAL:
-        longer = f"{text} {more}" if text.isascii() else text + more
-        result.append(Case(
-            "directional", (text, longer),
-            lambda a, b, label=label: b.sentiment == label and b.scores[label] > a.scores[label],
-        ))  # fmt: skip
+    result = [Case(name, (text,), is_read_as(label)) for name, rows in LABELLED.items() for text, label in rows]
+    for name, rows in INVARIANT.items():
+        result += [Case(name, (text, variant), same) for _, text, variant in rows]
+    labels = {text: label for rows in INVARIANT.values() for label, text, _ in rows}
+    result += [Case(UNCHANGED, (text,), is_read_as(label)) for text, label in labels.items()]
+    for name, rows in DIRECTIONAL.items():
+        passes = moves_towards if name == "negation added" else becomes
+        result += [Case(name, (text, other), passes(label)) for text, other, label in rows]
     return result
 
 
@@ -148,8 +112,21 @@ def test_the_classifier_passes_most_cases(outcomes: list[tuple[Case, bool]]) -> 
     assert share >= FLOOR, f"{share:.0%} of {len(outcomes)} cases pass; these do not:\n{failures(outcomes)}"
 
 
-@pytest.mark.parametrize("capability", sorted({case.capability for case in cases()}))
+@pytest.mark.parametrize("capability", FLOORS)
 def test_no_capability_is_lost(outcomes: list[tuple[Case, bool]], capability: str) -> None:
     of_it = [(case, passed) for case, passed in outcomes if case.capability == capability]
     share = sum(passed for _, passed in of_it) / len(of_it)
-    assert share >= FLOOR_OF_EACH, f"{share:.0%} of {len(of_it)} cases pass; these do not:\n{failures(of_it)}"
+    assert share >= FLOORS[capability], f"{share:.0%} of {len(of_it)} cases pass; these do not:\n{failures(of_it)}"
+
+
+def test_every_capability_has_a_floor_and_cases_in_both_languages() -> None:
+    by_capability: dict[str, list[Case]] = {}
+    for case in cases():
+        by_capability.setdefault(case.capability, []).append(case)
+    assert set(by_capability) == set(FLOORS)
+    for name, rows in by_capability.items():
+        chinese = sum(any("\u4e00" <= letter <= "\u9fff" for letter in row.texts[0]) for row in rows)
+        assert chinese >= 1, name
+        assert chinese < len(rows) or name == "traditional characters", name
+        assert len({row.texts for row in rows}) == len(rows), name
+    assert sum(len(rows) for rows in by_capability.values()) >= 120

@@ -64,6 +64,40 @@ def test_burst_becomes_one_alert_with_all_its_articles(database: Database, clock
     assert parts.alerting.detect() == []
 
 
+def reading_as(parts: Monitoring, **changes: object) -> None:
+    """Have what is stored from now on read like that."""
+    classify = parts.ingestion._classify
+    parts.ingestion._classify = lambda articles: [replace(r, **changes) for r in classify(articles)]  # type: ignore[arg-type]
+
+
+def test_burst_of_unsure_articles_weighs_less(database: Database, clock: ManualClock) -> None:
+    doubtful = {"negative": 0.4, "neutral": 0.35, "positive": 0.25}
+    parts = Monitoring(database, clock)
+    parts.ingestion.store(calm_items(NOW), None)
+    reading_as(parts, scores=doubtful)
+    parts.ingestion.store(burst_items(NOW), None)
+    assert parts.alerting.detect() == []
+    trusting = Monitoring(database, clock, rule=SpikeRule(unsure_below=0.0))
+    assert len(trusting.alerting.detect()) == 1
+
+
+def test_burst_on_a_topic_that_holds_beside_the_first_is_an_alert_of_its_own(
+    database: Database, clock: ManualClock, inbox: Inbox, port: int
+) -> None:
+    parts = Monitoring(database, clock, smtp_port=port)
+    parts.ingestion.store(calm_items(NOW), None)
+    reading_as(parts, topic_scores={"cyber": 0.5, "misconduct": 0.45, "other": 0.05})
+    parts.ingestion.store(burst_items(NOW), None)
+    alerts = {alert.topic: alert for alert in parts.alerting.detect()}
+    assert set(alerts) == {"cyber", "misconduct"}
+    urls = {a.url for a in parts.articles.by_ids(alerts["misconduct"].article_ids)}
+    assert urls == {item.url for item in burst_items(NOW)}
+    parts.alerting.deliver()
+    text = inbox.mails[0][1].get_body(("plain",)).get_content()  # type: ignore[union-attr]
+    assert all(f"  > {item.text}" in text for item in burst_items(NOW)), "what decided, under each article"
+    assert "negative, 90 %" in text
+
+
 def test_more_of_the_same_story_within_the_cooldown_is_no_new_alert(database: Database, clock: ManualClock) -> None:
     parts = with_burst(database, clock)
     assert len(parts.alerting.detect()) == 1

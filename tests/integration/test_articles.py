@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import func, select
 
 from app.domain.alerts import Alert
 from app.domain.errors import InvalidInput
@@ -15,6 +16,7 @@ from app.storage.alerts import Alerts, Outbox
 from app.storage.articles import Articles
 from app.storage.database import Database
 from app.storage.sources import Sources
+from app.storage.tables import ArticleTopicRow
 
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -166,9 +168,53 @@ def test_mentions_are_originals_of_the_span_in_order(articles: Articles) -> None
     stored(articles, article(4, NOW - HOUR))
     stored(articles, article(5, NOW + 2 * HOUR))
     assert articles.mentions(NOW, NOW + 2 * HOUR) == [
-        Mention(NOW, "cyber", True, early),
-        Mention(NOW + HOUR, "deals", False, late),
+        Mention(NOW, "cyber", True, early, probability=0.8),
+        Mention(NOW + HOUR, "deals", False, late, probability=0.8),
     ]
+
+
+def of_two_topics(number: int, at: datetime = NOW) -> Article:
+    """Mostly cyber, and customers hold beside it; labour does not."""
+    both = replace(reading(), topic_scores={"customers": 0.3, "cyber": 0.5, "labour": 0.2})
+    return replace(article(number, at), classification=both)
+
+
+def test_article_counts_under_every_topic_that_holds(articles: Articles) -> None:
+    both = stored(articles, of_two_topics(1))
+    alone = stored(articles, article(2, NOW + HOUR))
+    assert numbers(articles.recent(topic="customers")) == [1]
+    assert numbers(articles.recent(topic="cyber")) == [2, 1]
+    assert articles.recent(topic="labour") == []
+    assert articles.mentions(NOW) == [
+        Mention(NOW, "cyber", True, both, ("customers",), 0.8),
+        Mention(NOW + HOUR, "cyber", True, alone, (), 0.8),
+    ]
+    assert articles.trend(NOW, NOW + 24 * HOUR, 24, "customers") == [TrendPoint(NOW, negative=1)]
+    assert articles.trend(NOW, NOW + 24 * HOUR, 24) == [TrendPoint(NOW, negative=2)]
+    counts = articles.topic_counts(NOW, NOW + 24 * HOUR)
+    assert {topic: row["negative"] for topic, row in counts.items()} == {"cyber": 2, "customers": 1}
+
+
+def test_mentions_of_a_sample_know_their_other_topics(articles: Articles) -> None:
+    stored(articles, of_two_topics(1), sample=True)
+    stored(articles, of_two_topics(2))
+    assert [m.topics for m in articles.mentions(NOW, sample=True)] == [("cyber", "customers")]
+
+
+def test_topics_go_with_their_article(articles: Articles, database: Database) -> None:
+    stored(articles, of_two_topics(1), sample=True)
+    stored(articles, of_two_topics(2))
+    articles.remove_sample()
+    with database.reading() as session:
+        assert session.scalar(select(func.count()).select_from(ArticleTopicRow)) == 2
+
+
+def test_deciding_excerpts_come_back_one_by_one(articles: Articles) -> None:
+    quotes = ("Shares fell\nafter it.", "客户无法付款。")
+    stored(articles, replace(article(1), classification=replace(reading(), deciding=quotes)))
+    found = articles.recent()[0].classification
+    assert found is not None
+    assert found.deciding == ("Shares fell after it.", "客户无法付款。")
 
 
 def test_mentions_tell_sample_from_real(articles: Articles) -> None:

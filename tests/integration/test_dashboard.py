@@ -1,6 +1,7 @@
 """What the dashboard's tabs show and do, on a real database; the browser is left to the end-to-end tests."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -12,13 +13,15 @@ from app.config import load_settings
 from app.domain.accounts import Account, AccountRole
 from app.domain.alerts import Alert
 from app.domain.errors import AccessDenied, FetchFailed, InvalidInput, RoleMissing
-from app.domain.news import Article, IngestReport, Source
+from app.domain.news import Article, Classification, Excerpt, IngestReport, Source
+from app.ml.executor import Priority
 from app.storage.alerts import Alerts, Outbox
 from app.storage.articles import Articles
 from app.storage.database import Database
 from app.storage.sources import Sources
 from app.ui.analyst.alerts import render_evidence
 from app.ui.analyst.articles import render_articles
+from app.ui.analyst.classify import classify_text
 from app.ui.analyst.desk import Desk
 from app.ui.analyst.overview import changes_since, render_overview
 from app.ui.analyst.sources import act_on_source, add_source, render_sources
@@ -46,6 +49,7 @@ def desk(database: Database) -> Desk:
         outbox=Outbox(database),
         sources=Sources(database),
         ingestion=Ingestion(),
+        classifier=Classifier(),
         sample=SimpleNamespace(remove=Articles(database).remove_sample),
     )
     return Desk(services, Views("Asia/Shanghai"), lambda request: request, lambda: NOW)
@@ -55,8 +59,20 @@ def person(role: AccountRole) -> Any:
     return Account(1, "ada", role)
 
 
-def store(desk: Desk, number: int, title: str, hours_ago: float = 1) -> int:
-    reading = fakes.classify([title])[0]
+class Classifier:
+    """By keyword, with `scores` in place of its own when they are set; remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[Excerpt] = []
+        self.scores: dict[str, float] | None = None
+
+    def classify(self, texts: Sequence[Excerpt], priority: Priority) -> list[Classification]:
+        self.asked += texts
+        return [replace(r, scores=self.scores or r.scores) for r in fakes.classify(texts)]
+
+
+def store(desk: Desk, number: int, title: str, hours_ago: float = 1, **changes: Any) -> int:
+    reading = replace(fakes.classify([title])[0], **changes)
     at = NOW - timedelta(hours=hours_ago)
     article = Article(f"https://a.example/{number}", title, "Text", at, "en", str(number), classification=reading)
     stored = desk.services.articles.add(article, NOW)
@@ -82,6 +98,63 @@ def test_articles_show_sentiment_as_word_and_probability_in_local_time(desk: Des
     html, _ = render_articles(desk, "", "", "", "", False, 0)
     assert "negative 90 %" in html
     assert "24 Nov 2025, 16:00 CST" in html
+
+
+def test_unsure_sentiment_is_marked_wherever_it_is_shown(desk: Desk) -> None:
+    doubtful = {"negative": 0.59, "neutral": 0.3, "positive": 0.11}
+    number = store(desk, 1, "Outage", scores=doubtful)
+    store(desk, 2, "Hack", scores={"negative": 0.6, "neutral": 0.3, "positive": 0.1})
+    html, _ = render_articles(desk, "", "", "", "", False, 0)
+    assert html.count(">unsure<") == 1
+    alert = Alert("cyber", NOW, NOW, "high", 6, 0.5, 1e-9, 3, (number,), id=1)
+    assert ">unsure<" in render_evidence(desk, alert)
+    strict = replace(desk, views=Views("UTC", unsure_below=0.7))
+    assert render_articles(strict, "", "", "", "", False, 0)[0].count(">unsure<") == 2
+    desk.services.classifier.scores = doubtful
+    assert ">unsure<" in classify_text(desk, "Outage")
+    desk.services.classifier.scores = None
+    assert ">unsure<" not in classify_text(desk, "Outage")
+
+
+def test_article_shows_all_its_topics_and_what_decided(desk: Desk) -> None:
+    scores = {"cyber": 0.4, "customers": 0.35, "other": 0.25}
+    number = store(desk, 1, "Outage <now>", topic_scores=scores, deciding=("Outage <now>", "Tills <b>failed</b>."))
+    alert = Alert("customers", NOW, NOW, "high", 6, 0.5, 1e-9, 3, (number,), id=1)
+    for html in (render_articles(desk, "customers", "", "", "", False, 0)[0], render_evidence(desk, alert)):
+        assert "Cyber and outage</span>" in html
+        assert "Customer complaints</span>" in html
+        assert "Other</span>" not in html
+        assert "Tills &lt;b&gt;failed&lt;/b&gt;.</blockquote>" in html
+        assert html.count("<blockquote") == 1, "the title stands above"
+
+
+def test_article_of_two_topics_is_one_article_of_the_overview(desk: Desk) -> None:
+    store(desk, 1, "Outage", topic_scores={"cyber": 0.5, "customers": 0.4, "other": 0.1})
+    store(desk, 2, "A record month")
+    html = render_overview(desk)
+    assert '<div class="bw-figure">2</div><div class="bw-small bw-soft">articles</div>' in html
+    assert '<div class="bw-figure">50 %</div>' in html
+    assert "Customer complaints" in html
+
+
+def test_titles_of_topics_are_those_of_the_classifier(desk: Desk) -> None:
+    store(desk, 1, "Outage")
+    own = replace(desk, views=Views("UTC", {"cyber": "IT incidents", "other": "Rest"}))
+    assert "IT incidents" in render_articles(own, "", "", "", "", False, 0)[0]
+    assert "IT incidents" in render_overview(own)
+    _, by_topic = draw_trends(own, "", "7 days")
+    assert by_topic is not None
+    assert list(by_topic.data[0].y) == ["IT incidents"]
+
+
+def test_classify_box_asks_towards_a_company(desk: Desk) -> None:
+    html = classify_text(desk, "Outage at A", "  <b>Copper\n line ")
+    assert "towards &lt;b&gt;Copper line" in html
+    assert desk.services.classifier.asked[-1] == Excerpt("Outage at A", "<b>Copper line")
+    assert "towards" not in classify_text(desk, "Outage at A")
+    assert desk.services.classifier.asked[-1] == Excerpt("Outage at A")
+    with pytest.raises(InvalidInput):
+        classify_text(desk, "  ", "Copperline")
 
 
 def test_articles_escape_what_the_press_wrote(desk: Desk) -> None:

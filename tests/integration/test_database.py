@@ -1,18 +1,31 @@
 """The engine and its schema: migrations, transactions, threads, and failures in words."""
 
+import json
 import sqlite3
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from concurrency import in_threads
-from sqlalchemy import func, inspect, select, text
+from sqlalchemy import Engine, create_engine, func, inspect, select, text
 
 from app.domain.errors import AppError, ConfigurationError, InvalidInput, StorageUnavailable
+from app.storage import database as migrations
 from app.storage.database import Database, open_database
-from app.storage.tables import Base, ConversationRow, JobRunRow, LeaseRow, MessageRow, SourceRow
+from app.storage.tables import (
+    ArticleRow,
+    ArticleTopicRow,
+    Base,
+    ConversationRow,
+    JobRunRow,
+    LeaseRow,
+    MessageRow,
+    SourceRow,
+)
 
 NOW = datetime(2026, 3, 2, 9, 30, 15, 123456, tzinfo=UTC)
 
@@ -31,6 +44,44 @@ def test_migration_names_every_constraint(database: Database) -> None:
         assert inspector.get_pk_constraint(table)["name"] == f"pk_{table}"
         named = [*inspector.get_unique_constraints(table), *inspector.get_foreign_keys(table)]
         assert all(constraint["name"] for constraint in named)
+
+
+def test_migration_gives_older_articles_their_topics(database_url: str) -> None:
+    """More than one batch of articles as the first schema stored them."""
+    engine = _at_first_schema(database_url)
+    scores = [{"cyber": 0.5, "labour": 0.3, "other": 0.2}, {"cyber": 0.9, "other": 0.1}, {}]
+    columns = (
+        "id, url, title, text, outlet, language, published_at, stored_at, content_hash, sample, sentiment, topic"
+    )
+    insert = text(
+        f"INSERT INTO articles ({columns}, probability, scores, topic_scores) VALUES "
+        "(:id, :url, 't', 't', '', 'en', :now, :now, 'h', false, 'negative', :topic, 0.9, '{}', :scores)"
+    )
+    with engine.begin() as connection:
+        for number in range(1, 2003):
+            topic, found = ("" if number == 3 else "cyber"), json.dumps(scores[number % 3])
+            connection.execute(
+                insert, {"id": number, "url": f"u{number}", "now": NOW, "topic": topic, "scores": found}
+            )
+    engine.dispose()
+    opened = open_database(database_url)
+    with opened.reading() as session:
+        rows = session.execute(select(ArticleTopicRow.article_id, ArticleTopicRow.topic)).all()
+        deciding = set(session.scalars(select(ArticleRow.deciding)))
+    opened.close()
+    expected = {(n, "cyber") for n in range(1, 2003)} | {(n, "labour") for n in range(1, 2003) if n % 3 == 0}
+    assert set(map(tuple, rows)) == {(n, topic) for n, topic in expected if n != 3}
+    assert deciding == {""}
+
+
+def _at_first_schema(database_url: str) -> Engine:
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent / "migrations"))
+    engine = create_engine(database_url)
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+    return engine
 
 
 def test_open_again_keeps_the_rows(database_url: str) -> None:

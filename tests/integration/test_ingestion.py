@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from app.domain.news import Classification, FeedItem
+from app.domain.news import Article, Classification, FeedItem
 from app.integrations.fetcher import Fetched
 from app.services import ingestion as ingestion_module
-from app.services.ingestion import MAX_CLASSIFIED_CHARS, canonical_url, content_hash
+from app.services.ingestion import canonical_url, content_hash
 from app.storage.database import Database
-from tests.fakes import ManualClock, classify
+from tests.fakes import ManualClock, classify_articles
 from tests.monitoring import Monitoring, Site, burst_items, rss
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -115,11 +115,11 @@ def test_interrupted_visit_is_made_up_for_by_the_next(parts: Monitoring, site: S
     source = parts.sources.add("Courier", site.publish("/feed", rss([item(i) for i in range(20)])))
     calls: list[int] = []
 
-    def failing(texts: Sequence[str]) -> list[Classification]:
-        calls.append(len(texts))
+    def failing(articles: Sequence[Article]) -> list[Classification]:
+        calls.append(len(articles))
         if len(calls) == 2:
             raise RuntimeError("out of memory")
-        return classify(texts)
+        return classify_articles(articles)
 
     parts.ingestion._classify = failing
     assert parts.ingestion.run_due().errors
@@ -187,18 +187,20 @@ def test_what_a_database_cannot_store_is_left_out(parts: Monitoring) -> None:
     assert parts.ingestion.store([odd], None) == (0, 1)
 
 
-def test_long_texts_are_cut_for_the_classifier(parts: Monitoring) -> None:
-    seen: list[str] = []
+def test_classifier_sees_title_and_text_apart_and_what_decided_is_kept(parts: Monitoring) -> None:
+    seen: list[Article] = []
 
-    def recording(texts: Sequence[str]) -> list[Classification]:
-        seen.extend(texts)
-        return classify(texts)
+    def recording(articles: Sequence[Article]) -> list[Classification]:
+        seen.extend(articles)
+        deciding = ("First  this,\nthen that.", "又及。")
+        return [replace(reading, deciding=deciding) for reading in classify_articles(articles)]
 
     parts.ingestion._classify = recording
     parts.ingestion.store([item(1, "word " * 2000)], None)
-    assert len(seen[0]) == MAX_CLASSIFIED_CHARS
-    assert seen[0].startswith("Title 1. word word")
-    assert len(parts.articles.recent()[0].text) > MAX_CLASSIFIED_CHARS
+    assert (seen[0].title, seen[0].text) == ("Title 1", "word " * 2000)
+    reading = parts.articles.recent()[0].classification
+    assert reading is not None
+    assert reading.deciding == ("First this, then that.", "又及。")
 
 
 def test_two_threads_with_the_same_items_store_each_once(parts: Monitoring) -> None:

@@ -2,9 +2,10 @@
 
 import logging
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from fastapi import FastAPI
@@ -12,7 +13,7 @@ from fastapi.testclient import TestClient
 
 from app.api.session import safe_target, session_router
 from app.config import load_settings
-from app.domain.news import Article, Classification
+from app.domain.news import TOPICS, Article, Classification, Excerpt
 from app.services.accounts import SESSION_LENGTH, AccountService
 from app.storage.accounts import Accounts
 from app.storage.alerts import Alerts, Outbox
@@ -29,9 +30,15 @@ NAME, PASSWORD = "ada", "correct horse battery"
 
 
 class Classifier:
-    """Keyword classification with the signature of the real one."""
+    """Keyword classification with the signature of the real one; remembers what it was asked."""
 
-    def classify(self, texts: Sequence[str], priority: object = None) -> list[Classification]:
+    titles: ClassVar = {**TOPICS, "cyber": "IT incidents"}
+
+    def __init__(self) -> None:
+        self.asked: list[Excerpt] = []
+
+    def classify(self, texts: Sequence[Excerpt], priority: object = None) -> list[Classification]:
+        self.asked += texts
         return fakes.classify(texts)
 
 
@@ -104,6 +111,7 @@ def test_open_dashboard_without_session_leads_to_sign_in(client: TestClient, pat
         ("GET", "/api/v1/articles"),
         ("GET", "/api/v1/alerts"),
         ("GET", "/api/v1/trends"),
+        ("GET", "/api/v1/topics"),
         ("POST", "/api/v1/classify"),
     ],
 )
@@ -284,13 +292,15 @@ def test_pages_forbid_other_hosts(client: TestClient) -> None:
 
 
 def test_api_answers_signed_in_analysts(client: TestClient, services: Any) -> None:
-    reading = fakes.classify(["outage"])[0]
+    reading = replace(fakes.classify(["outage"])[0], deciding=("It was out.",))
     article = Article("https://a.example/1", "Outage", "Text", NOW, "en", "hash", classification=reading)
     services.articles.add(article, NOW)
     sign_in(client)
     assert client.post("/api/v1/classify", json={"text": "profit rises"}).json()["sentiment"] == "positive"
     [found] = client.get("/api/v1/articles", params={"topic": "cyber"}).json()
     assert found["classification"]["sentiment"] == "negative"
+    assert (found["classification"]["topics"], found["classification"]["deciding"]) == (["cyber"], ["It was out."])
+    assert client.get("/api/v1/topics").json()["cyber"] == "IT incidents"
     assert client.get("/api/v1/alerts").json() == []
     until = "2025-11-24T10:00:00Z"
     trend = client.get("/api/v1/trends", params={"until": until, "bucket_hours": 24}).json()
@@ -312,6 +322,17 @@ def test_api_given_unusable_request_says_what_is_wrong(client: TestClient, path:
     response = client.get(path)
     assert response.status_code == 422
     assert word in response.json()["error"]
+
+
+def test_api_classifies_towards_a_company(client: TestClient, services: Any) -> None:
+    sign_in(client)
+    body = {"text": "profit rises", "entity": " Copperline ", "style": "headline"}
+    assert client.post("/api/v1/classify", json=body).json()["topics"] == ["earnings"]
+    assert services.classifier.asked[-1] == Excerpt("profit rises", "Copperline", "headline")
+    assert client.post("/api/v1/classify", json={"text": "profit rises"}).status_code == 200
+    assert services.classifier.asked[-1] == Excerpt("profit rises")
+    for wrong in ({"entity": "x" * 201}, {"style": "poem"}, {"entity": 7}):
+        assert client.post("/api/v1/classify", json=body | wrong).status_code == 422
 
 
 @pytest.mark.parametrize("text", ["", "x" * 30_000])

@@ -4,10 +4,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from typing import Any
 
 from app.domain.alerts import Alert
 from app.domain.news import Article, Classification, Sentiment
-from app.services.alert_mail import MAX_ARTICLES, render_alert
+from app.services.alert_mail import MAX_ARTICLES, MAX_QUOTE_CHARS, render_alert
 
 AT = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 ALERT = Alert("cyber", AT - timedelta(hours=2), AT, "high", 12, 1.32, 3.2e-9, 12, (1, 2), id=7)
@@ -28,7 +29,7 @@ SECOND = replace(
 )
 
 
-def render(*articles: Article, alert: Alert = ALERT, **changes: str) -> EmailMessage:
+def render(*articles: Article, alert: Alert = ALERT, **changes: Any) -> EmailMessage:
     values = {"recipient": "desk@larkmoor.example", "public_url": "https://watch.larkmoor.example/", **changes}
     mail = render_alert(alert, articles, "<alert-7@larkmoor.example>", "Watch <watch@larkmoor.example>", **values)
     return message_from_bytes(mail.as_bytes(policy=policy.SMTP), policy=policy.default)  # type: ignore[return-value]
@@ -100,3 +101,22 @@ def test_mail_without_dashboard_or_articles_is_still_a_mail() -> None:
         assert "dashboard" not in part
         assert "12 negative articles" in part
     assert "Zebras" in render(alert=replace(ALERT, topic="zebras"))["Subject"]
+
+
+def test_what_decided_stands_under_its_article_in_both_parts() -> None:
+    quotes = (FIRST.title, "Tills & <i>cards</i>\nfailed.", "又有客户无法付款。", "x" * 1000)
+    decided = replace(FIRST, classification=replace(READING, deciding=quotes))
+    text, html = parts(render(decided, SECOND))
+    assert "  > Tills & <i>cards</i> failed.\n  > 又有客户无法付款。" in text.replace("\r\n", "\n")
+    assert "Tills &amp; &lt;i&gt;cards&lt;/i&gt; failed.</blockquote>" in html
+    for part in (text, html):
+        assert part.index("又有客户无法付款。") < part.index("江海财经")
+        assert "x" * (MAX_QUOTE_CHARS - 1) + "…" in part
+        assert "x" * MAX_QUOTE_CHARS not in part
+    assert text.count(FIRST.title) == 1
+
+
+def test_topic_bears_the_title_in_force() -> None:
+    message = render(FIRST, topics={"cyber": "IT incidents"})
+    assert "Negative coverage spike: IT incidents (" in message["Subject"]
+    assert all("IT incidents" in part for part in parts(message))

@@ -4,7 +4,7 @@ from typing import Any
 
 import gradio as gr
 
-from app.domain.news import TOPICS, Sentiment
+from app.domain.news import Sentiment
 from app.ui.analyst.desk import Desk, Refresh, fragment
 from app.ui.listeners import shows_errors
 
@@ -15,7 +15,7 @@ def build_articles(desk: Desk) -> Refresh:
     """The tab's content. The filters and the page belong to the visitor."""
     with gr.Row():
         topic = gr.Dropdown(
-            [("All topics", ""), *((name, key) for key, name in TOPICS.items())],
+            [("All topics", ""), *((name, key) for key, name in desk.views.topics.items())],
             value="",
             label="Topic",
             min_width=150,

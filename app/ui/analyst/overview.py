@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import gradio as gr
 
 from app.domain.alerts import AlertState, DeliveryState
-from app.domain.news import Sentiment
+from app.domain.news import Sentiment, TrendPoint
 from app.ui.analyst.desk import Desk, Refresh, fragment
 from app.ui.listeners import shows_errors
 from app.ui.views import percent
@@ -48,6 +48,8 @@ def render_overview(desk: Desk) -> str:
         services.articles.topic_counts(now - DAY, now),
         services.articles.topic_counts(now - DAY * (1 + USUAL_DAYS), now - DAY),
     )
+    # An article of several topics is in several changes, but is one article.
+    today = services.articles.trend(now - DAY, now, 24)
     alerts = services.alerts.list(state=AlertState.OPEN)
     all_sources = services.sources.list()
     sources = [source for source in all_sources if not source.sample]
@@ -62,7 +64,7 @@ def render_overview(desk: Desk) -> str:
         refused=deliveries.get(DeliveryState.REFUSED, 0),
         mail_configured=desk.mail_configured,
         articles=services.articles.count(),
-        figures=_figures(changes, len(alerts), deliveries),
+        figures=_figures(today, len(alerts), deliveries),
         changes=changes,
         sources=len(sources),
         healthy=len(sources) - len(failing) - paused,
@@ -86,9 +88,9 @@ def changes_since(today: Mapping[str, Mapping[str, int]], before: Mapping[str, M
     return sorted(changes, key=lambda change: (change.usual - change.negatives, -change.articles))
 
 
-def _figures(changes: list[Change], alerts: int, deliveries: Mapping[str, int]) -> list[tuple[str, str]]:
-    articles = sum(change.articles for change in changes)
-    negatives = sum(change.negatives for change in changes)
+def _figures(today: list[TrendPoint], alerts: int, deliveries: Mapping[str, int]) -> list[tuple[str, str]]:
+    articles = sum(point.total for point in today)
+    negatives = sum(point.negative for point in today)
     return [
         (f"{articles:,}", "articles"),
         (percent(negatives / articles) if articles else "–", "of them negative"),

@@ -7,7 +7,6 @@ from zoneinfo import ZoneInfo
 import gradio as gr
 import plotly.graph_objects as go
 
-from app.domain.news import TOPICS
 from app.ui.analyst.desk import Desk, Refresh, fragment
 from app.ui.charts import topic_chart, trend_chart
 from app.ui.listeners import shows_errors
@@ -24,7 +23,7 @@ def build_trends(desk: Desk) -> Refresh:
     """The tab's content; a choice takes effect at once."""
     with gr.Row():
         topic = gr.Dropdown(
-            [("All topics", ALL_TOPICS), *((name, key) for key, name in TOPICS.items())],
+            [("All topics", ALL_TOPICS), *((name, key) for key, name in desk.views.topics.items())],
             value=ALL_TOPICS,
             label="Topic",
             min_width=200,
@@ -56,11 +55,11 @@ def draw_trends(desk: Desk, topic: str, period: str) -> tuple[go.Figure, go.Figu
         if alert.detected_at >= since and topic in (ALL_TOPICS, alert.topic)
     ]
     points = articles.trend(since, now, bucket_hours, topic or None)
-    chart = trend_chart(points, alerts, bucket_hours, zone)
+    chart = trend_chart(points, alerts, bucket_hours, zone, desk.views.topics)
     if topic or not any(point.total for point in points):
         return chart, None
-    trends = {key: articles.trend(since, now, bucket_hours, key) for key in TOPICS}
-    return chart, topic_chart(trends, alerts, bucket_hours, zone)
+    trends = {key: articles.trend(since, now, bucket_hours, key) for key in desk.views.topics}
+    return chart, topic_chart(trends, alerts, bucket_hours, zone, desk.views.topics)
 
 
 def bucket_start(moment: datetime, bucket_hours: int, zone: ZoneInfo) -> datetime:
