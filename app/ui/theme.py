@@ -6,6 +6,8 @@ each is always accompanied by its word. The pairs for light and dark keep 4.5:1 
 
 import gradio as gr
 
+from app.ui.highlight import HIGHLIGHT_CSS
+
 NEGATIVE, NEUTRAL, POSITIVE = "#d9541e", "#8592a6", "#0d9488"  # chart fills: 3:1 on light and on dark
 ACCENT = "#1f5f99"
 
@@ -113,6 +115,7 @@ PAGE_CSS = f"{VARIABLES}\n@media (prefers-color-scheme: dark) {{ :root {{ {_DARK
 
 CSS = (
     VARIABLES
+    + HIGHLIGHT_CSS
     + f".dark {{ {_DARK} }}"
     + f"\n:root, .dark {{ --font: {FONT_STACK}; --font-mono: {MONO_STACK}; }}"
     + """

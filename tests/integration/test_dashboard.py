@@ -15,13 +15,14 @@ from app.domain.alerts import Alert
 from app.domain.errors import AccessDenied, FetchFailed, InvalidInput, RoleMissing
 from app.domain.news import Article, Classification, Excerpt, IngestReport, Source
 from app.ml.executor import Priority
+from app.ml.sentiment import SentimentClassifier
 from app.storage.alerts import Alerts, Outbox
 from app.storage.articles import Articles
 from app.storage.database import Database
 from app.storage.sources import Sources
 from app.ui.analyst.alerts import render_evidence
 from app.ui.analyst.articles import render_articles
-from app.ui.analyst.classify import classify_text
+from app.ui.analyst.classify import classify_text, explain_text
 from app.ui.analyst.desk import Desk
 from app.ui.analyst.overview import changes_since, render_overview
 from app.ui.analyst.sources import act_on_source, add_source, render_sources
@@ -254,3 +255,11 @@ def test_numbers_are_put_into_words_without_hiding_doubt() -> None:
 def test_web_link_leads_nowhere_else(url: str) -> None:
     assert web_link(url) == ""
     assert web_link("https://a.example/") == "https://a.example/"
+
+
+def test_explain_text_marks_words_of_the_text_and_escapes_it(desk: Desk, tiny_backbone) -> None:
+    real = SimpleNamespace(classifier=SentimentClassifier(tiny_backbone, None))
+    html = explain_text(Desk(real, desk.views, lambda request: request, lambda: NOW), "Outage <b> at A", "A")
+    assert "&lt;" in html
+    assert "<b>" not in html
+    assert "<figcaption" in html

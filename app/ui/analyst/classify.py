@@ -3,9 +3,12 @@
 import gradio as gr
 
 from app.domain.errors import InvalidInput
+from app.domain.guardrails import language_of
 from app.domain.news import Excerpt
 from app.ml.executor import Priority
+from app.ml.explain import explain
 from app.ui.analyst.desk import Desk, fragment
+from app.ui.highlight import highlight
 from app.ui.listeners import shows_errors
 
 MAX_CHARS = 20_000
@@ -34,10 +37,15 @@ def build_classify(desk: Desk) -> None:
     run = gr.Button("Classify", variant="primary")
     gr.Examples(EXAMPLES, text, label="Examples")
     result = fragment(desk.views.empty("Nothing classified yet.", "Paste a text above, or choose an example."))
+    reasons = fragment("")
 
     @shows_errors
     def classify(text: str, company: str) -> str:
         return classify_text(desk, text, company)
+
+    @shows_errors
+    def show_reasons(text: str, company: str) -> str:
+        return explain_text(desk, text, company) if text.strip() else ""
 
     gr.on(
         [run.click, text.submit, company.submit],
@@ -47,6 +55,13 @@ def build_classify(desk: Desk) -> None:
         show_progress="minimal",
         api_visibility="private",
         concurrency_limit=8,
+    ).then(
+        show_reasons,
+        [text, company],
+        reasons,
+        show_progress="hidden",
+        api_visibility="private",
+        concurrency_limit=8,
     )
 
 
@@ -54,7 +69,16 @@ def classify_text(desk: Desk, text: str, company: str = "") -> str:
     """The classification as HTML, towards a company if one is named. Raises InvalidInput for an empty text."""
     if not text.strip():
         raise InvalidInput("There is no text to classify. Paste one first.")
-    entity = " ".join(company.split())[:MAX_COMPANY_CHARS]
-    reading = desk.services.classifier.classify([Excerpt(text[:MAX_CHARS], entity)], Priority.ANALYST)[0]
+    excerpt = _excerpt(text, company)
+    reading = desk.services.classifier.classify([excerpt], Priority.ANALYST)[0]
     topics = sorted(reading.topic_scores.items(), key=lambda row: -row[1])[:4]
-    return desk.views.render("classification.html", result=reading, topics=topics, company=entity)
+    return desk.views.render("classification.html", result=reading, topics=topics, company=excerpt.entity)
+
+
+def explain_text(desk: Desk, text: str, company: str = "") -> str:
+    """The text as HTML, with the words marked that made the classification."""
+    return highlight(explain(desk.services.classifier, _excerpt(text, company)), language_of(text))
+
+
+def _excerpt(text: str, company: str) -> Excerpt:
+    return Excerpt(text[:MAX_CHARS], " ".join(company.split())[:MAX_COMPANY_CHARS])
