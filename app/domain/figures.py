@@ -37,13 +37,6 @@ _CHINESE = re.compile(
     r"|((?<![下上每另同这那])一|[二两三四五六七八九十])(?=个(?:工作|营业|自然|月|小时|星期)|小时|分钟|英镑|镑|元|美元|欧元)"
     r"|([二两三四五六七八九十])(?=[天日周月年岁次张笔倍]|星期)"
 )
-# What may still become another figure: "25" (25,000), "five" (five working days), half a word
-# ("fiv"), half a citation mark.
-_UNSETTLED = re.compile(
-    rf"[\s(£€$¥]*(?:(?:(?<![\[\d])\d[\d.,:]*|[{''.join(_DIGITS | _TIMES)}万亿]+|\b(?:{_WORD})\b).{{0,16}}"
-    r"|\[[\d.,:]*|[A-Za-z]*)$",
-    re.IGNORECASE | re.DOTALL,
-)
 
 
 def figures_in(text: str) -> set[str]:
@@ -55,12 +48,6 @@ def figures_in(text: str) -> set[str]:
         found.add(str(_WORDS.get(tens.lower(), 0) + _WORDS[ones.lower()]))
     found |= {str(_MONTHS.index(month) + 1) for month in _MONTH.findall(folded)}
     return found | {_chinese("".join(groups)) for groups in _CHINESE.findall(folded)}
-
-
-def settled_end(written: str) -> int:
-    """Up to where no figure of a text that is still being written can change; white space before it left out."""
-    match = _UNSETTLED.search(written)
-    return match.start() if match else len(written)
 
 
 def _canonical(number: str, scale: str) -> str:

@@ -12,11 +12,9 @@ from statistics import NormalDist
 from app.domain.baselines import DAY, WEEK, Baseline, Calendar, hour_of_week
 from app.domain.tails import tail_probability
 
-_PRIOR_VOLUME = 3.0  # articles added to either side of a volume ratio, so that small numbers say little
+_PRIOR_VOLUME = 2.0  # articles added to either side of a volume ratio, so that small numbers say little
 _COVERAGE = 0.5  # neutral articles that a negative one brings along, which are no sign of a busy topic
 _ROUNDING = 1e-9  # what a sum of weights may lack of a whole number
-_HOURS_A_YEAR = 8760
-_TESTS_A_WINDOW = 1.5
 
 
 @dataclass(frozen=True)
@@ -27,7 +25,7 @@ class Limits:
     min_negatives: float
     min_ratio: float
     max_p_value: float
-    false_alerts_a_year: float
+    series_in_full: int
     release_p_value: float
     half_life_hours: float
     min_history_hours: float
@@ -35,12 +33,12 @@ class Limits:
     def p_values(self, watched: int) -> list[float]:
         """For each window length, the largest p-value that is an alarm when so many series are watched.
 
-        Each length has an equal part of the budget. Windows begin every hour and overlap: of those of several
-        hours, 1.5 in the time of one count as a test of their own (found by simulation).
+        Windows begin every hour and overlap: of those of several hours, two in the time of one count as a test
+        of their own. That the lengths lie within one another, and counts are whole, leaves the sum of all false
+        alerts well under the bound (pipelines.simulate_news).
         """
-        budget = self.false_alerts_a_year / (_HOURS_A_YEAR * max(1, watched))
-        part = min(self.max_p_value, budget) / len(self.windows)
-        return [part * max(1.0, length / _TESTS_A_WINDOW) for length in self.windows]
+        bound = self.max_p_value * min(1.0, self.series_in_full / max(1, watched))
+        return [bound * max(0.5, length / 2 - 1) for length in self.windows]
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ from datetime import datetime
 
 from app.domain.conversations import Message, Need, Outcome, Passage, Reply, Role, StoredMessage
 from app.domain.errors import InvalidInput, NotFound
-from app.domain.figures import settled_end
 from app.domain.guardrails import (
     agrees,
     asks_for_person,
@@ -15,9 +14,9 @@ from app.domain.guardrails import (
     language_of,
     renumber_citations,
     shows_language,
-    unsupported_numbers,
 )
 from app.domain.redaction import redact
+from app.domain.support import is_supported, sentence_ends
 from app.ml.judge import Judge
 from app.ml.responder import Responder
 from app.services.decisions import Candidate, Decision, Thresholds, decide, prefer_language, template_of
@@ -205,7 +204,7 @@ class Chat:
     def _generate(
         self, question: str, history: Sequence[Message], passages: tuple[Passage, ...], language: str
     ) -> Generator[str, None, Reply]:
-        """Stream a composed reply; no figure is shown that the sources do not hold.
+        """Stream a composed reply, sentence by sentence: one that the sources do not support is never shown.
 
         Citation marks are renumbered as they come: the passage that is cited first is [1].
         """
@@ -214,23 +213,31 @@ class Chat:
         cited: list[int] = []
         for piece in self._responder.stream(question, passages, history):
             written += piece
-            end = settled_end(written)
-            if end > shown:
-                if unsupported_numbers(written[:end], sources):
+            for end in sentence_ends(written[shown:]):
+                if _begins_unknown(written):
+                    break
+                sentence = written[shown : shown + end]
+                if not is_supported(sentence, sources):
                     return _extract(passages, language)
-                part, shown = _cite(written[shown:end], cited, len(passages)), end
+                part, shown = _cite(sentence, cited, len(passages)), shown + end
                 text += part
                 yield part
-        if not written.strip() or unsupported_numbers(written, sources):
+                break
+        if written.strip() in UNKNOWN_REPLIES:
+            yield handoff_reply(Need.ANSWER, language)
+            return Reply(handoff_reply(Need.ANSWER, language), Outcome.HANDOFF, language=language)
+        if not written.strip() or not is_supported(written[shown:], sources):
             return _extract(passages, language)
         part = _cite(written[shown:], cited, len(passages)).rstrip()
-        unknown = (text + part).strip() in UNKNOWN_REPLIES
-        if not cited and not unknown:
+        if not cited:
             part, cited = f"{part} [1]", [1]
         yield part
-        if unknown:
-            return Reply(handoff_reply(Need.ANSWER, language), Outcome.HANDOFF, language=language)
         return Reply(text + part, Outcome.GENERATED, tuple(passages[n - 1] for n in cited), language)
+
+
+def _begins_unknown(written: str) -> bool:
+    """Whether a reply may become the honest fallback: that is shown as a whole."""
+    return any(reply.startswith(written.strip()) for reply in UNKNOWN_REPLIES)
 
 
 def _language(question: str, history: Sequence[Message]) -> str:

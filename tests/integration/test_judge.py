@@ -112,7 +112,7 @@ def retrieval(tmp_path_factory: pytest.TempPathFactory) -> Retrieval:
 
 def reply_of(retrieval: Retrieval, judge: ScriptedJudge, question: str):
     chat = Chat(
-        Conversations(open_database("sqlite://")), retrieval, ScriptedResponder("Four pounds: £4 [1]."), LIMITS,
+        Conversations(open_database("sqlite://")), retrieval, ScriptedResponder("A copy costs £4 [1]."), LIMITS,
         ManualClock(datetime(2025, 11, 24, 9, 0, tzinfo=UTC)), judge=judge,
     )  # fmt: skip
     last = list(chat.answer(question))[-1]
@@ -128,7 +128,7 @@ def test_chat_answers_with_what_the_judge_finds_not_with_what_is_nearest(retriev
 
 def test_chat_composes_from_prose_that_the_judge_accepts(retrieval: Retrieval) -> None:
     reply = reply_of(retrieval, ScriptedJudge(["paid cheque"]), "What is the price of a copy of a cheque?")
-    assert (reply.outcome, reply.text) == (Outcome.GENERATED, "Four pounds: £4 [1].")
+    assert (reply.outcome, reply.text) == (Outcome.GENERATED, "A copy costs £4 [1].")
 
 
 def test_chat_hands_off_when_the_judge_accepts_nothing(retrieval: Retrieval) -> None:
