@@ -18,10 +18,10 @@ _HAN = re.compile(r"[\u3400-\u9fff]+")
 _LINK = re.compile(r"(?:https?://|www\.)[^\s\u3000-\u9fff]+|[\w.+-]+@[\w-]+(?:\.[\w-]+)+", re.ASCII)
 _CITATION = re.compile(r"\[\d{1,2}\]")
 _COMMON = frozenset(
-    "a about after all also an and any are as at be been before but by can could do does for from get has have how if "
-    "in into is it its just may more must no not of on once one only or other our out over please should so such than "
-    "that the their them then there these they this those to up us want was we what when where which who will with "
-    "would yes you your".split()
+    "a about after all also an and any are as at be been before but by can could do does for from get has have "
+    "how if in into is it its just may more must no not of on once one only or other our out over please "
+    "should so such than that the their them then there these they this those to up us want was we what when "
+    "where which who will with would yes you your".split()
 )
 _COMMON_HAN = frozenset("可以 需要 我们 您可 以在 如果 请您 您的 或者 以及 进行 的话 就可 后可".split())
 _SUFFIX = re.compile(r"(?:'s|’s|ing|ies|ied|ed|es|s|ly)$")
