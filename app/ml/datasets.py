@@ -108,7 +108,7 @@ def load_dialogues(paths: Sequence[Path]) -> list[DialogueExample]:
         for number, row in read_rows(path):
             try:
                 messages = tuple(Message(Role(m["role"]), str(m["content"])) for m in row["messages"])
-                passages = tuple(_passage(p) for p in row["passages"])
+                passages = tuple(passage_of(p) for p in row["passages"])
                 reply = str(row["reply"]).strip()
             except (KeyError, TypeError, ValueError, AttributeError) as error:
                 raise InvalidInput(
@@ -120,7 +120,8 @@ def load_dialogues(paths: Sequence[Path]) -> list[DialogueExample]:
     return examples
 
 
-def _passage(value: Any) -> Passage:
+def passage_of(value: Any) -> Passage:
+    """A passage from a text or an object with text[, source, title, question]."""
     if isinstance(value, str):
         return Passage(source="", text=value)
     return Passage(

@@ -38,14 +38,14 @@ class ContrastiveTask:
         for i, row in enumerate(train):
             self.members[row.group].append(i)
         self.group_ids = {group: i for i, group in enumerate(self.members)}
-        names = sorted({row.group.split(":")[0] for row in train})
-        self.domains = [names.index(row.group.split(":")[0]) for row in train]
+        names = sorted({_domain(row.group) for row in train})
+        self.domains = [names.index(_domain(row.group)) for row in train]
 
     def __len__(self) -> int:
         return len(self.encoded)
 
     def length(self, index: int) -> int:
-        """Texts of one domain (what stands before the colon of a group) share a batch: the harder negatives."""
+        """Not quite: texts of one domain sort together, since they make the harder negatives in a batch."""
         return self.domains[index] * 1000 + min(len(self.encoded[index]), 999)
 
     def loss(self, indices: Sequence[int]) -> torch.Tensor:
@@ -69,3 +69,8 @@ class ContrastiveTask:
         nearest = (asked @ known.T).argmax(1).tolist()
         hits = [self.train[j].group == row.group for row, j in zip(self.dev, nearest, strict=True)]
         return {"accuracy_at_1": round(sum(hits) / len(hits), 4), "score": sum(hits) / len(hits)}
+
+
+def _domain(group: str) -> str:
+    """What stands before the colon of a group, such as a company; groups without one share a domain."""
+    return group.partition(":")[0] if ":" in group else ""

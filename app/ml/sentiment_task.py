@@ -11,11 +11,14 @@ from app.ml.datasets import LabelledText
 from app.ml.metrics import classification_report
 from app.ml.sentiment import SentimentClassifier
 
+CLASS_WEIGHTS = ("none", "balanced")
+
 
 class SentimentTask:
     """Rows without a label train the topic alone, and the other way round.
 
-    A row of several topics has them share its probability. Every second row keeps its style to itself, so that
+    A row of several topics has them share its probability. Class weights "balanced" make every class count as
+    much as any other, however many rows it has. Every second row keeps its style to itself, so that
     the adapter serves texts of a known style and of an unknown one.
     """
 
@@ -27,6 +30,7 @@ class SentimentTask:
         *,
         topic_weight: float = 0.5,
         label_smoothing: float = 0.02,
+        class_weights: str = "none",
     ) -> None:
         self.classifier, self.dev = classifier, list(dev)
         self.topic_weight, self.label_smoothing = topic_weight, label_smoothing
@@ -36,6 +40,8 @@ class SentimentTask:
         ]
         self.labels = _targets(classifier.sentiments.labels, [row.label for row in train])
         self.topic_labels = _targets(classifier.topics.labels, [row.topic for row in train])
+        weigh = _balanced if class_weights == "balanced" else lambda targets: torch.ones(targets.shape[1])
+        self.label_weights, self.topic_label_weights = weigh(self.labels), weigh(self.topic_labels)
 
     def __len__(self) -> int:
         return len(self.encoded)
@@ -47,14 +53,14 @@ class SentimentTask:
         ids, mask = self.classifier.backbone.pad([self.encoded[i] for i in indices])
         sentiment, topic = self.classifier.logits(ids, mask)
         loss = sentiment.sum() * 0.0
-        for logits, targets, weight in (
-            (sentiment, self.labels[list(indices)], 1.0),
-            (topic, self.topic_labels[list(indices)], self.topic_weight),
+        for logits, targets, of_class, weight in (
+            (sentiment, self.labels[list(indices)], self.label_weights, 1.0),
+            (topic, self.topic_labels[list(indices)], self.topic_label_weights, self.topic_weight),
         ):
             known = targets.sum(1) > 0
             if known.any():
                 loss = loss + weight * cross_entropy(
-                    logits[known], targets[known], label_smoothing=self.label_smoothing
+                    logits[known], targets[known], of_class, label_smoothing=self.label_smoothing
                 )
         return loss
 
@@ -83,3 +89,10 @@ def _targets(labels: Sequence[str], given: Sequence[str]) -> torch.Tensor:
         for name in filter(None, names.split("|")):
             targets[row, labels.index(name)] = 1 / len(names.split("|"))
     return targets
+
+
+def _balanced(targets: torch.Tensor) -> torch.Tensor:
+    """Weights in inverse proportion to the rows of a class; their mean over the rows is 1."""
+    counts = targets.sum(0)
+    present = counts > 0
+    return torch.where(present, counts.sum() / (present.sum() * counts.clamp(min=1e-9)), 0.0)

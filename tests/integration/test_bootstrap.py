@@ -1,14 +1,19 @@
 """The composed application, on the tiny backbone."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from app.bootstrap import build_services, thresholds_of
+from app.bootstrap import build_classifier, build_services, thresholds_of
 from app.config import load_settings
 from app.domain.errors import AdapterMismatch, BackboneUnavailable, ConfigurationError
+from app.domain.news import TOPICS
+from app.ml.backbone import METADATA, Backbone
+from app.ml.sentiment import SentimentClassifier
 from app.services.chat import Finished
+from tests.tiny_model import save_random_adapter
 
 
 def test_build_services_composes_what_works_together(tiny_environment: Any) -> None:
@@ -55,6 +60,43 @@ def test_build_services_says_what_to_mend(tiny_environment: Any, tmp_path: Path)
         build_services(load_settings(sentiment_adapter=tmp_path))
     with pytest.raises(ConfigurationError, match="BELLWETHER_DATABASE_URL"):
         build_services(load_settings(database_url="mysql://nowhere/none"))
+
+
+def test_build_classifier_takes_topics_and_calibration_from_the_adapter(
+    tiny_backbone_folder: Path, tmp_path: Path
+) -> None:
+    adapter = save_random_adapter(tiny_backbone_folder, tmp_path / "adapter", seed=1)
+    backbone = Backbone.load(str(tiny_backbone_folder), tmp_path / "cache", dtype="float32", threads=1)
+    settings = load_settings()
+    metadata: dict[str, Any] = {"backbone_revision": backbone.revision}
+
+    def build(**more: Any) -> SentimentClassifier:
+        (adapter / METADATA).write_text(json.dumps(metadata | more), "utf-8")
+        return build_classifier(settings, backbone, adapter)
+
+    try:
+        assert build().titles == TOPICS
+        topics = {"cyber": "IT incidents", "other": "Rest"}
+        own = build(topics=topics, calibration={"sentiment": {"": 2.0, "zh": 3.0}, "topic": 1.5})
+        assert own.titles == topics
+        assert [own.calibration.temperature(x) for x in ("en", "zh")] == [2.0, 3.0]
+        assert own.calibration.topic == 1.5
+        assert set(own.classify(["An outage."])[0].topic_scores) == set(topics)
+        assert build_classifier(settings, backbone, None).titles == TOPICS
+        for damaged in (["cyber"], {"cyber": 1}, {"x" * 33: "Long"}, {"": "None"}):
+            with pytest.raises(AdapterMismatch, match="topics"):
+                build(topics=damaged)
+    finally:
+        backbone.close()
+
+
+def test_unsure_below_is_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_settings().unsure_below == 0.6
+    monkeypatch.setenv("BELLWETHER_UNSURE_BELOW", "0.75")
+    assert load_settings().unsure_below == 0.75
+    monkeypatch.setenv("BELLWETHER_UNSURE_BELOW", "75")
+    with pytest.raises(ConfigurationError, match="BELLWETHER_UNSURE_BELOW"):
+        load_settings()
 
 
 def test_thresholds_are_those_of_the_embedder_unless_set() -> None:

@@ -113,7 +113,8 @@ def test_train_evaluate_and_classify_sentiment(
     classified = command("classify", "--input", written(tmp_path, "texts.txt", lines))
     assert [row["text"] for row in classified.rows] == texts
     for row in classified.rows:
-        assert list(row) == ["text", "sentiment", "scores", "topic", "topic_scores"]
+        assert list(row) == ["text", "sentiment", "scores", "topic", "topic_scores", "topics"]
+        assert row["topics"][0] == row["topic"]
         assert list(row["scores"]) == [*Sentiment]
         assert list(row["topic_scores"]) == [*TOPICS]
         assert row["sentiment"] == max(row["scores"], key=row["scores"].get)
@@ -177,6 +178,14 @@ BAD = [
     ("classify", ("--input",), "a.txt", 'Good\n{"text": \n', "a.txt, line 2: not a JSON object"),
     ("classify", ("--input",), "a.txt", '{"body": "Good"}\n', "a.txt, line 1: not a JSON object"),
     ("classify", ("--input",), "a.txt", '{"text": null}\n', 'a.txt, line 1: "text" is not a string'),
+    (
+        "classify",
+        ("--input",),
+        "a.txt",
+        '{"text": "Good", "entity": 1}\n',
+        'a.txt, line 1: "entity" is not a string',
+    ),
+    ("classify", ("--input",), "a.txt", '{"text": "Good", "style": "ode"}\n', "the style 'ode' is not one of"),
     ("classify", ("--input",), "a.txt", None, "There is no file"),
 ]
 
@@ -213,6 +222,19 @@ def test_train_sentiment_refuses_to_resume_on_other_data(
     assert other.code == 2
     assert "belongs to other data or settings" in other.errors[0]
     assert command("train_sentiment", *arguments, tmp_path / "a.csv").code == 0
+
+
+def test_classify_towards_a_company(command: Callable[..., Outcome], tmp_path: Path) -> None:
+    text = "Acme sues Bolt."
+    lines = [text, {"text": text, "entity": "Bolt"}, {"text": text, "entity": "", "style": "headline"}]
+    data = "\n".join(line if isinstance(line, str) else json.dumps(line) for line in lines)
+    path = written(tmp_path, "texts.txt", data)
+    named = command("classify", "--input", path, "--entity", " Acme ").rows
+    assert [row["entity"] for row in named] == ["Acme", "Bolt", "Acme"]
+    plain = command("classify", "--input", path).rows
+    assert [row.get("entity") for row in plain] == [None, "Bolt", None]
+    assert named[1] == plain[1]
+    assert len({json.dumps(row["scores"]) for row in (*named, *plain)}) == 5
 
 
 def test_classify_reads_standard_input(command: Callable, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ import os
 import random
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from peft import get_peft_model_state_dict
 
 from app.domain.conversations import Message, Passage, Role
 from app.domain.errors import InvalidInput
+from app.ml import methods
 from app.ml.backbone import METADATA, Backbone
 from app.ml.datasets import DialogueExample, LabelledText, fingerprint
 from app.ml.embedder import BackboneEmbedder
@@ -57,6 +59,11 @@ def sentiment_task(backbone: Backbone, dev: Sequence[LabelledText] = ()) -> Sent
 
 def weights(backbone: Backbone) -> dict[str, torch.Tensor]:
     return get_peft_model_state_dict(backbone.model, adapter_name=ADAPTER_NAME)
+
+
+def assert_same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> None:
+    assert a.keys() == b.keys()
+    assert all(torch.equal(a[name], b[name]) for name in a)
 
 
 class Killed(BaseException):
@@ -190,6 +197,177 @@ def test_a_kill_while_a_checkpoint_is_put_in_place_loses_nothing(
     assert not list(output.glob("checkpoint*"))
 
 
+def test_a_kill_during_an_evaluation_loses_nothing(load: Callable, tmp_path: Path, uninterrupted: tuple) -> None:
+    class KilledWhileEvaluating(KilledTask):
+        def evaluate(self) -> dict[str, Any]:
+            raise Killed
+
+    output, backbone = tmp_path / "adapter", load()
+    with pytest.raises(Killed):
+        fit(backbone, KilledWhileEvaluating(sentiment_task(backbone), -1), SHORT, output)
+    assert (output / "checkpoint").is_dir()
+    resumed = load()
+    result = fit(resumed, sentiment_task(resumed), SHORT, output, resume=True)
+    assert_same(weights(resumed), uninterrupted[0])
+    assert result["history"] == uninterrupted[1]["history"]
+
+
+class Mortality:
+    """Counts what is done to files, and dies in the middle of the operation `last`."""
+
+    def __init__(self, patch: pytest.MonkeyPatch, last: int = -1) -> None:
+        self.done, self.last = 0, last
+        for owner, name, halfway in (
+            (os, "replace", None),
+            (shutil, "rmtree", self._half_delete),
+            (torch, "save", self._half_write),
+            (methods, "save_file", self._half_write),
+            (Path, "write_text", None),
+            (Path, "unlink", None),
+        ):
+            patch.setattr(owner, name, self._mortal(getattr(owner, name), halfway))
+
+    def _mortal(self, operation: Callable, halfway: Callable | None) -> Callable:
+        def perform(*arguments: Any, **options: Any) -> Any:
+            self.done += 1
+            if self.done == self.last:
+                if halfway:
+                    halfway(*arguments)
+                raise Killed
+            return operation(*arguments, **options)
+
+        return perform
+
+    @staticmethod
+    def _half_delete(folder: Path, *_: Any) -> None:
+        for path in sorted(folder.glob("*"))[:1]:
+            os.remove(path)
+
+    @staticmethod
+    def _half_write(_content: Any, path: Path) -> None:
+        path.write_bytes(b"half")
+
+
+@pytest.fixture(scope="module")
+def file_operations(tiny_backbone_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> int:
+    """How many things a whole run does to files."""
+    folder = tmp_path_factory.mktemp("counted")
+    backbone = Backbone.load(str(tiny_backbone_folder), folder, dtype="float32", threads=1)
+    with pytest.MonkeyPatch.context() as patch:
+        counter = Mortality(patch)
+        fit(backbone, sentiment_task(backbone), SHORT, folder)
+    return counter.done
+
+
+MOMENTS = [random.Random(23).random() for _ in range(5)]
+
+
+@pytest.mark.parametrize("moment", [*MOMENTS, -12, -10, -9, -8, -7, -5, -4, -2])  # below 0: so many before the last
+def test_a_kill_in_the_middle_of_any_file_operation_loses_nothing(
+    load: Callable, tmp_path: Path, uninterrupted: tuple, file_operations: int, moment: float
+) -> None:
+    last = 1 + (int(moment * file_operations) if moment >= 0 else file_operations + int(moment))
+    output, backbone = tmp_path / "adapter", load()
+    with pytest.MonkeyPatch.context() as patch:
+        Mortality(patch, last)
+        with pytest.raises(Killed):
+            fit(backbone, sentiment_task(backbone), SHORT, output)
+    resumed = load()
+    result = fit(resumed, sentiment_task(resumed), SHORT, output, resume=True)
+    assert result["history"] == uninterrupted[1]["history"]
+    saved = [(folder / "adapter_model.safetensors").read_bytes() for folder in (output, uninterrupted[2])]
+    assert saved[0] == saved[1]
+    assert json.loads((output / METADATA).read_text("utf-8")) == result
+
+
+def test_resuming_a_run_that_has_ended_leaves_it_as_it_is(
+    load: Callable, tmp_path: Path, uninterrupted: tuple
+) -> None:
+    output = tmp_path / "adapter"
+    shutil.copytree(uninterrupted[2], output)
+    backbone = load()
+    task = KilledTask(sentiment_task(backbone), 0)
+    assert fit(backbone, task, SHORT, output, resume=True) == uninterrupted[1]
+    with pytest.raises(Killed):  # other settings are another run
+        fit(load(), task, CONFIG, output, resume=True)
+
+
+def test_a_fresh_run_does_not_leave_the_checkpoint_of_another_to_be_resumed(load: Callable, tmp_path: Path) -> None:
+    output, backbone = tmp_path / "adapter", load()
+    with pytest.raises(Killed):
+        fit(backbone, KilledTask(sentiment_task(backbone), 2), SHORT, output)
+    again = load()
+    with pytest.raises(Killed):
+        fit(again, KilledTask(sentiment_task(again), 0), SHORT, output)
+    assert not list(output.glob("checkpoint*"))
+
+
+class Scripted(KilledTask):
+    """Scores by script instead of by weights."""
+
+    def __init__(self, task: Task, scores: Sequence[float], batches: int = -1) -> None:
+        super().__init__(task, batches)
+        self.scores = list(scores)
+
+    def evaluate(self) -> dict[str, Any]:
+        return {"score": self.scores.pop(0)}
+
+
+def test_fit_evaluates_as_often_as_it_is_told(load: Callable, tmp_path: Path) -> None:
+    backbone = load()
+    config = replace(SHORT, evaluations_per_epoch=3)
+    history = fit(backbone, Scripted(sentiment_task(backbone), [0.1] * 6), config, tmp_path / "a")["history"]
+    assert [entry["epoch"] for entry in history] == [0.375, 0.75, 1, 1.375, 1.75, 2]
+
+
+def test_fit_stops_early_only_with_patience(load: Callable, tmp_path: Path) -> None:
+    backbone, scores = load(), [0.5, 0.6, 0.6, 0.4, 0.9, 0.9]
+    config = replace(SHORT, evaluations_per_epoch=3)
+    whole = fit(backbone, Scripted(sentiment_task(backbone), scores), config, tmp_path / "a")
+    assert len(whole["history"]) == 6
+    backbone = load()
+    config = replace(config, patience=2)
+    short = fit(backbone, Scripted(sentiment_task(backbone), scores), config, tmp_path / "b")
+    assert [entry["score"] for entry in short["history"]] == [0.5, 0.6, 0.6, 0.4]
+
+
+def test_a_resumed_run_remembers_how_long_it_has_been_patient(load: Callable, tmp_path: Path) -> None:
+    backbone, config = load(), replace(SHORT, evaluations_per_epoch=4, patience=2)
+    with pytest.raises(Killed):  # after two evaluations, the second no better
+        fit(backbone, Scripted(sentiment_task(backbone), [0.5, 0.4], batches=5), config, tmp_path / "a")
+    backbone = load()
+    task = Scripted(sentiment_task(backbone), [0.3, 0.9])
+    history = fit(backbone, task, config, tmp_path / "a", resume=True)["history"]
+    assert [entry["score"] for entry in history] == [0.5, 0.4, 0.3]
+
+
+def test_fit_hands_the_best_weights_to_what_concludes_it(load: Callable, tmp_path: Path) -> None:
+    backbone, seen = load(), []
+
+    def conclude(metadata: dict[str, Any], curve: list[dict[str, float]]) -> dict[str, Any]:
+        seen.append({name: value.clone() for name, value in weights(backbone).items()})
+        assert metadata["rows"] == len(ROWS)
+        assert [point["step"] for point in curve] == list(range(1, 17))
+        assert curve[0]["learning_rate"] == SHORT.learning_rate > curve[-1]["learning_rate"] > 0
+        assert not (tmp_path / "a" / METADATA).exists()
+        return {"calibration": {"topic": 2.0}}
+
+    result = fit(backbone, sentiment_task(backbone), SHORT, tmp_path / "a", conclude=conclude)
+    assert result["calibration"] == {"topic": 2.0}
+    assert json.loads((tmp_path / "a" / METADATA).read_text("utf-8")) == result
+    assert_same(seen[0], weights(backbone))
+
+
+def test_balanced_class_weights_let_a_rare_label_count_as_much(load: Callable) -> None:
+    rows = [LabelledText("The bank fell.", "negative")] * 9 + [LabelledText("The bank rose.", "positive")]
+    classifier = SentimentClassifier(load(), None)
+    plain = SentimentTask(classifier, rows, [], label_smoothing=0)
+    balanced = SentimentTask(classifier, rows, [], label_smoothing=0, class_weights="balanced")
+    common, rare = float(plain.loss([0])), float(plain.loss([9]))
+    assert float(plain.loss(range(10))) == pytest.approx(0.9 * common + 0.1 * rare, rel=1e-4)
+    assert float(balanced.loss(range(10))) == pytest.approx(0.5 * common + 0.5 * rare, rel=1e-4)
+
+
 @pytest.mark.parametrize("change", ["data", "settings", "backbone"])
 def test_a_checkpoint_of_another_run_is_refused(load: Callable, tmp_path: Path, change: str) -> None:
     output, backbone = tmp_path / "adapter", load()
@@ -226,7 +404,16 @@ def test_fit_stops_when_the_loss_is_no_number(load: Callable, tmp_path: Path) ->
         fit(backbone, Diverged(sentiment_task(backbone), 3), SHORT, tmp_path / "a")
 
 
-@pytest.mark.parametrize("config", [TrainingConfig(epochs=0), TrainingConfig(batch_size=0)])
+@pytest.mark.parametrize(
+    "config",
+    [
+        TrainingConfig(epochs=0),
+        TrainingConfig(batch_size=0),
+        TrainingConfig(rank=0),
+        TrainingConfig(evaluations_per_epoch=0),
+        TrainingConfig(patience=-1),
+    ],
+)
 def test_fit_refuses_impossible_settings(load: Callable, tmp_path: Path, config: TrainingConfig) -> None:
     backbone = load()
     with pytest.raises(InvalidInput, match="must be at least 1"):

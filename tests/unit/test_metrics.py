@@ -1,6 +1,12 @@
 import pytest
 
-from app.ml.metrics import classification_report, expected_calibration_error, retrieval_report
+from app.ml.metrics import (
+    classification_report,
+    confusion_matrix,
+    expected_calibration_error,
+    reliability_bins,
+    retrieval_report,
+)
 
 LABELS = ["negative", "neutral", "positive"]
 
@@ -58,3 +64,14 @@ def test_retrieval_report_counts_ranks_from_one() -> None:
     report = retrieval_report([1, 2, 5, 6, None])
     assert report == pytest.approx({"hit@1": 1 / 5, "hit@5": 3 / 5, "mrr": (1 + 1 / 2 + 1 / 5 + 1 / 6) / 5})
     assert retrieval_report([]) == {"hit@1": 0.0, "hit@5": 0.0, "mrr": 0.0}
+
+
+def test_reliability_bins_hold_the_rows_of_their_range() -> None:
+    bins = reliability_bins([True, False, True, True], [0.41, 0.49, 0.95, 1.0])
+    assert [(part["low"], part["n"], part["accuracy"]) for part in bins] == [(0.4, 2, 0.5), (0.9, 2, 1.0)]
+    assert [part["confidence"] for part in bins] == pytest.approx([0.45, 0.975])
+
+
+def test_confusion_matrix_has_a_row_for_each_true_label() -> None:
+    truth, given = ["negative", "negative", "positive"], ["negative", "neutral", "neutral"]
+    assert confusion_matrix(truth, given, LABELS) == [[1, 1, 0], [0, 0, 0], [0, 1, 0]]
