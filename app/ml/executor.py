@@ -49,13 +49,17 @@ class ModelExecutor:
         """Run `step` on the model thread and return its result, or raise its error. ModelError once closed."""
         if threading.current_thread() is self._thread:
             return step()
+        return self.submit(step, priority).result()
+
+    def submit(self, step: Callable[[], T], priority: Priority) -> "Future[T]":
+        """Put `step` in line and go on; the future brings its result or error. ModelError once closed."""
         future: Future[T] = Future()
         with self._entrance:
             if self._closed:
                 raise ModelError("The model is shut down; start the application again.")
             deadline = time.monotonic() + ALLOWANCE_SECONDS[priority]
             self._queue.put((deadline, next(self._order), priority, (step, future)))
-        return future.result()
+        return future
 
     def waiting(self) -> int:
         """Number of steps that wait now."""

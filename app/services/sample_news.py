@@ -11,8 +11,10 @@ from app.domain.news import FeedItem, IngestReport, Source
 from app.services.alerting import Alerting
 from app.services.ingestion import BATCH, Ingestion
 from app.storage.articles import Articles
+from app.storage.jobs import JobRuns
 from app.storage.sources import Sources
 
+JOB = "sample"
 _DAY, _WEEK = timedelta(days=1), timedelta(days=7)
 _STALE = timedelta(days=3)
 
@@ -27,15 +29,31 @@ class SampleNews:
         articles: Articles,
         ingestion: Ingestion,
         alerting: Alerting,
+        job_runs: JobRuns,
         clock: Callable[[], datetime],
     ) -> None:
-        self._folder, self._sources, self._articles = folder, sources, articles
+        self._folder, self._sources, self._articles, self._job_runs = folder, sources, articles, job_runs
         self._ingestion, self._alerting, self._clock = ingestion, alerting, clock
 
     def loaded(self) -> bool:
         """Whether the sample is there in full; a load that was interrupted does not count."""
         sample = self._sample_sources()
         return len(sample) == len(self._files()) > 0 and all(source.last_fetched_at for source in sample)
+
+    def load_once(self, progress: Callable[[str], None] = lambda message: None) -> IngestReport | None:
+        """Bring the sample into a fresh installation, or again where it was interrupted; None if there is no need.
+
+        It never comes back once it was loaded, even if it was removed since. Raises InvalidInput as `load` does.
+        """
+        if self._job_runs.ended(JOB) or self.loaded():
+            return None
+        fresh = not self._sources.list() and not self._articles.count()
+        if not fresh and not self._sample_sources():
+            return None
+        run_id = self._job_runs.begin(JOB, self._clock())
+        report = self.load(progress)
+        self._job_runs.finish(run_id, self._clock(), {"new": report.new, "alerts": report.alerts})
+        return report
 
     def load(self, progress: Callable[[str], None] = lambda message: None) -> IngestReport:
         """Bring the sample in, dated as if it had just happened; what an interrupted load left is replaced.

@@ -32,6 +32,14 @@ class JobRuns:
         with self._database.session() as session:
             session.execute(change.values(ended_at=now, counts=dict(counts), error=error))
 
+    def ended(self, job: str) -> bool:
+        """Whether a run of this job has come to its end without an error."""
+        query = select(JobRunRow.id).where(
+            JobRunRow.job == job, JobRunRow.ended_at.is_not(None), JobRunRow.error == ""
+        )
+        with self._database.reading() as session:
+            return session.scalars(query).first() is not None
+
     def recent(self, limit: int = 50) -> list[JobRun]:
         """The latest runs, newest first."""
         query = select(JobRunRow).order_by(JobRunRow.id.desc()).limit(limit)

@@ -241,7 +241,7 @@ def sample_folder(folder: Path, items: list[FeedItem]) -> Path:
 
 
 def sample_of(parts: Monitoring, clock: ManualClock, folder: Path) -> SampleNews:
-    return SampleNews(folder, parts.sources, parts.articles, parts.ingestion, parts.alerting, clock)
+    return SampleNews(folder, parts.sources, parts.articles, parts.ingestion, parts.alerting, parts.job_runs, clock)
 
 
 def test_sample_is_loaded_as_if_it_were_recent(database: Database, clock: ManualClock, tmp_path: Path) -> None:
@@ -280,12 +280,16 @@ def test_interrupted_load_of_the_sample_is_begun_again(
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        sample.load(interrupt)
+        sample.load_once(interrupt)
     assert parts.articles.count() > 0
     assert not sample.loaded()
-    sample.load()
+    assert sample.load_once()
     assert sample.loaded()
+    assert sample.load_once() is None
     assert parts.articles.count() == len(items)
+    sample.remove()
+    assert sample.load_once() is None  # what was removed stays away
+    assert parts.articles.count() == 0
 
 
 def test_real_burst_is_judged_against_the_sample_but_told_without_it(

@@ -1,4 +1,8 @@
+import threading
+import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -7,8 +11,10 @@ import torch
 from transformers import DynamicCache
 
 from app.domain.conversations import Message, Passage, Role
+from app.domain.errors import ModelError
 from app.ml.backbone import Backbone
-from app.ml.executor import Priority
+from app.ml.decoder import Step, open_decoder
+from app.ml.executor import ModelExecutor, Priority
 from app.ml.prompts import answer_prompt
 from app.ml.responder import Responder
 from tests.tiny_model import save_random_adapter
@@ -183,3 +189,112 @@ def test_a_prompt_with_one_endless_passage_keeps_its_first_token_and_the_questio
 def test_a_prompt_without_passages_holds_the_question(tiny_backbone: Backbone) -> None:
     ids = Responder(tiny_backbone, None).encode(QUESTIONS[0], [])
     assert tiny_backbone.tokenizer.decode(ids, skip_special_tokens=True) == answer_prompt(QUESTIONS[0], [])
+
+
+class CountingEngine:
+    """Writes the number behind the last one; remembers how many tokens each pass read of each text."""
+
+    def __init__(self) -> None:
+        self.passes: list[list[int]] = []
+        self.error: Exception | None = None
+        self.gate, self.entered = threading.Event(), threading.Event()
+        self.gate.set()
+
+    def open(self, prompt: Sequence[int], capacity: int) -> list[int]:
+        return []
+
+    def length(self, slot: list[int]) -> int:
+        return len(slot)
+
+    def cut(self, slot: list[int], count: int) -> None:
+        del slot[-count:]
+
+    def choose(self, steps: Sequence[Step]) -> list[list[int]]:
+        self.entered.set()
+        assert self.gate.wait(10)
+        if self.error:
+            raise self.error
+        self.passes.append([len(step.tokens) for step in steps])
+        for step in steps:
+            step.slot.extend(step.tokens)
+        return [[step.slot[len(step.slot) - n] + 1 for n in range(step.wanted, 0, -1)] for step in steps]
+
+
+def counting(tiny: Backbone, **options: int) -> tuple[Responder, CountingEngine]:
+    engine = CountingEngine()
+    return Responder(tiny, None, engine=engine, **options), engine
+
+
+def together(responder: Responder, texts: Sequence[list[int]]) -> list[list[int]]:
+    """What follows each of the texts when all are asked for at once."""
+    with ThreadPoolExecutor(len(texts)) as pool:
+        return list(pool.map(lambda text: [*chain(*responder.tokens(text, to_the_limit=True))], texts))
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_replies_at_once_are_as_each_alone(adapted: Backbone, packed: bool) -> None:
+    engine = open_decoder(adapted, "noise") if packed else None
+    responder = Responder(adapted, "noise", max_new_tokens=16, engine=engine)
+    questions = [f"{question} {number}" for number in (1, 2) for question in QUESTIONS] + ["Hello?", "为什么？"]
+    alone = ["".join(pieces(responder, question)) for question in questions]
+    with ThreadPoolExecutor(len(questions)) as pool:
+        assert list(pool.map(lambda question: "".join(pieces(responder, question)), questions)) == alone
+    assert len(set(alone)) > 2
+
+
+@pytest.mark.parametrize("draft_tokens", [0, 6])
+def test_each_of_many_visitors_gets_their_own_tokens(tiny_backbone: Backbone, draft_tokens: int) -> None:
+    responder, engine = counting(tiny_backbone, max_new_tokens=20, draft_tokens=draft_tokens)
+    texts = [[1000 * n, 1000 * n + 1] for n in range(8)]
+    engine.gate.clear()
+    threading.Timer(0.2, engine.gate.set).start()  # so that they are all in line
+    assert together(responder, texts) == [list(range(text[-1] + 1, text[-1] + 21)) for text in texts]
+    assert len(engine.passes) < 8 * 20 / 2  # they shared passes
+
+
+def test_a_long_prompt_is_read_in_pieces_while_another_reply_goes_on(tiny_backbone: Backbone) -> None:
+    responder, engine = counting(tiny_backbone, max_new_tokens=40, draft_tokens=0)
+    engine.gate.clear()
+    with ThreadPoolExecutor(2) as pool:
+        ask = lambda text: [*chain(*responder.tokens(text, to_the_limit=True))]  # noqa: E731
+        short = pool.submit(ask, [1, 2])
+        assert engine.entered.wait(10)
+        long = pool.submit(ask, list(range(5000, 5600)))
+        deadline = time.monotonic() + 10
+        while responder.waiting() < 2:
+            assert time.monotonic() < deadline
+            time.sleep(0.001)
+        engine.gate.set()
+        assert [short.result(10), long.result(10)] == [list(range(3, 43)), list(range(5600, 5640))]
+    assert engine.passes[:4] == [[2], [1, 256], [1, 256], [1, 88]]
+    assert responder.waiting() == 0
+
+
+def test_a_reader_who_leaves_ends_the_reply(tiny_backbone: Backbone) -> None:
+    responder, engine = counting(tiny_backbone, max_new_tokens=100_000, draft_tokens=0)
+    tokens = responder.tokens([1, 2])
+    assert next(tokens) == [3]
+    tokens.close()
+    tiny_backbone.executor.run(lambda: None, Priority.SCHEDULED)  # behind the last pass
+    passes = len(engine.passes)
+    tiny_backbone.executor.run(lambda: None, Priority.SCHEDULED)
+    assert len(engine.passes) == passes < 100_000
+
+
+def test_an_error_reaches_every_reader_and_ends_nothing_else(tiny_backbone: Backbone) -> None:
+    responder, engine = counting(tiny_backbone, max_new_tokens=5)
+    engine.error = RuntimeError("out of memory")
+    with ThreadPoolExecutor(3) as pool:
+        failed = [pool.submit(list, responder.tokens([n, n + 1])) for n in (10, 20, 30)]
+        assert all(isinstance(future.exception(10), RuntimeError) for future in failed)
+    engine.error = None
+    assert together(responder, [[1, 2]]) == [[3, 4, 5, 6, 7]]
+
+
+def test_a_reply_fails_once_the_model_is_shut_down(tiny_backbone: Backbone) -> None:
+    closed = Backbone(tiny_backbone.model, tiny_backbone.tokenizer, "", ModelExecutor())
+    responder = Responder(closed, None, engine=CountingEngine())
+    closed.close()
+    with pytest.raises(ModelError, match="shut down"):
+        list(responder.tokens([1, 2]))
+    assert responder.waiting() == 0

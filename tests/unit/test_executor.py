@@ -62,6 +62,32 @@ def test_run_gives_the_result_of_a_step_on_the_model_thread(executor: ModelExecu
     assert executor.run(lambda: threading.current_thread().name, Priority.ANALYST) == "model"
 
 
+def test_submit_goes_on_at_once_and_brings_the_result(executor: ModelExecutor) -> None:
+    gate = threading.Event()
+    future = executor.submit(lambda: gate.wait(10) and 7, Priority.CUSTOMER)
+    assert not future.done()
+    gate.set()
+    assert future.result(10) == 7
+
+
+def test_a_step_that_submits_the_next_lets_others_between(executor: ModelExecutor) -> None:
+    ran: list[str] = []
+    ended = threading.Event()
+
+    def step() -> None:
+        ran.append("pass")
+        if len(ran) == 1:
+            executor.submit(lambda: ran.append("other"), Priority.CUSTOMER)
+        if ran.count("pass") < 3:
+            executor.submit(step, Priority.CUSTOMER)
+        else:
+            ended.set()
+
+    executor.submit(step, Priority.CUSTOMER)
+    assert ended.wait(10)
+    assert ran == ["pass", "other", "pass", "pass"]
+
+
 def test_run_raises_the_error_of_a_step_and_goes_on(executor: ModelExecutor) -> None:
     with pytest.raises(ZeroDivisionError):
         executor.run(lambda: 1 / 0, Priority.CUSTOMER)
