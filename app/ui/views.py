@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from app.domain.news import TOPICS, UNSURE_BELOW, Article, topic_title
 
+MOST_OF_A_TEXT = 0.8
 TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -68,9 +69,10 @@ def percent(share: float) -> str:
 
 
 def quotes(article: Article) -> list[str]:
-    """What decided an article's sentiment, besides the title, which is shown anyway."""
+    """What decided an article's sentiment, but for the title and nearly the whole text: they are shown anyway."""
     deciding = article.classification.deciding if article.classification else ()
-    return [quote for quote in deciding if quote != " ".join(article.title.split())]
+    shown, length = " ".join(article.title.split()), len(" ".join(article.text.split()))
+    return [quote for quote in deciding if quote != shown and len(quote) < MOST_OF_A_TEXT * length]
 
 
 def web_link(url: str) -> str:

@@ -75,7 +75,8 @@ class Classifier:
 def store(desk: Desk, number: int, title: str, hours_ago: float = 1, **changes: Any) -> int:
     reading = replace(fakes.classify([title])[0], **changes)
     at = NOW - timedelta(hours=hours_ago)
-    article = Article(f"https://a.example/{number}", title, "Text", at, "en", str(number), classification=reading)
+    text = "Text of several sentences, of which one or the other decides. " * 2
+    article = Article(f"https://a.example/{number}", title, text, at, "en", str(number), classification=reading)
     stored = desk.services.articles.add(article, NOW)
     assert stored is not None
     assert stored.id is not None
@@ -263,3 +264,10 @@ def test_explain_text_marks_words_of_the_text_and_escapes_it(desk: Desk, tiny_ba
     assert "&lt;" in html
     assert "<b>" not in html
     assert "<figcaption" in html
+
+
+def test_article_does_not_repeat_a_short_text_as_what_decided(desk: Desk) -> None:
+    short = "Text of several sentences, of which one or the other decides. " * 2
+    store(desk, 1, "Outage", deciding=(" ".join(short.split()),))
+    html, _ = render_articles(desk, "", "", "", "", False, 0)
+    assert "What decided" not in html
