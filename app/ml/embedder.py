@@ -6,6 +6,7 @@ backbone:FOLDER    the backbone with a contrastive adapter (see pipelines.train_
 a folder, hub id   any BERT-like encoder, mean-pooled
 """
 
+import hashlib
 import importlib
 import os
 from collections.abc import Sequence
@@ -111,7 +112,7 @@ class BackboneEmbedder:
         if folder:
             backbone.load_adapter(self.ADAPTER, folder)
             self.adapter = self.ADAPTER
-        self.name = f"backbone:{backbone.revision[:12]}:{folder.name if folder else ''}"
+        self.name = f"backbone:{backbone.revision[:12]}:{_digest(folder) if folder else ''}"
         self._suffix = list(backbone.tokenizer(self.SUFFIX, add_special_tokens=False)["input_ids"])
 
     def encode(self, text: str) -> list[int]:
@@ -142,6 +143,11 @@ class BackboneEmbedder:
             for i in range(0, len(rows), 32)
         ]
         return torch.cat(parts).numpy()
+
+
+def _digest(folder: Path) -> str:
+    """Of an adapter's weights: another adapter in the same folder is another embedder."""
+    return hashlib.sha256((folder / "adapter_model.safetensors").read_bytes()).hexdigest()[:12]
 
 
 def load_embedder(spec: str, backbone: Backbone, threads: int) -> Embedder:
