@@ -3,8 +3,9 @@
     python -m pipelines.detect_spikes --articles FILE   # JSONL or CSV: published_at, topic, sentiment
     python -m pipelines.detect_spikes --series FILE     # CSV: timestamp, value
 
-Articles give one JSON line for each alert. A series gives timestamp, value and an anomaly score in [0, 1],
-which depends on no later row. `-` reads standard input. Times without a zone are UTC.
+Articles give one JSON line for each alert. A series, in the order of time and at any rate, gives timestamp,
+value and an anomaly score in [0, 1], which depends on no later row; 0.5 is a good alarm. `-` reads standard
+input. Times without a zone are UTC.
 """
 
 import argparse
@@ -16,12 +17,13 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from itertools import chain, tee
+from itertools import chain
 from typing import Any, TextIO
 
+from app.domain.anomaly import SeriesScorer
 from app.domain.errors import AppError, InvalidInput
 from app.domain.news import Sentiment
-from app.domain.spikes import Mention, Spike, SpikeRule, detect, score_series
+from app.domain.spikes import Mention, Spike, SpikeRule, detect
 
 ARTICLE_FIELDS = ("published_at", "topic", "sentiment")
 SERIES_FIELDS = ("timestamp", "value")
@@ -60,11 +62,11 @@ def print_alerts(path: str) -> None:
 def print_scores(path: str) -> None:
     """Score a series row by row, as it comes in."""
     with _open(path) as (name, lines):
-        rows, again = tee(_csv_rows(name, lines, SERIES_FIELDS))
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow([*SERIES_FIELDS, "anomaly_score"])
-        scores = score_series(_value(place, row) for place, row in again)
-        for (_, row), score in zip(rows, scores, strict=True):
+        scorer = SeriesScorer()
+        for place, row in _csv_rows(name, lines, SERIES_FIELDS):
+            score = scorer.score(_value(place, row), _time(place, row["timestamp"]))
             writer.writerow([row["timestamp"], row["value"], f"{score:.6f}"])
 
 
@@ -148,7 +150,6 @@ def _mention(place: str, row: Mapping[str, Any], number: int) -> Mention:
 
 
 def _value(place: str, row: Mapping[str, Any]) -> float:
-    _time(place, row["timestamp"])
     try:
         value = float(row["value"])
     except ValueError as error:

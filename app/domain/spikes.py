@@ -1,54 +1,114 @@
 """Detect bursts of bad news: more negative articles on a topic than its past explains. Causal and pure.
 
-The expected count of a window and its spread come from the windows before it, and the past fades with a
-half-life. Three things keep it honest:
+What is expected of a window knows the hour of the day, the day of the week and the recent level (baselines.py);
+windows of several lengths are tested at once (burst.py). Six things keep it honest:
 
 - Counts of news are over-dispersed (bursty), so the tail is that of a negative binomial with the observed
   variance; without excess variance it tends to the Poisson tail.
 - More of everything is not worse news: the expectation rises with the volume of all other articles, on the
-  topic and elsewhere, which also takes care of office hours, weekends and newly added sources.
+  topic and elsewhere, which also takes care of newly added sources.
+- Doubt is no news: an article whose sentiment is unsure weighs as much as its sentiment is probable.
 - Silence teaches nothing: when no article at all came for a day, the fetcher was down or the history has a
   hole, and those hours count neither as calm nor as history.
+- Many series mean many chances: the bound on the p-value is a budget of false alerts (SpikeRule).
+- Late news is no news: what is seen long after its publication goes into the baseline and fires nothing.
+
+Cold start: for the first `min_history_hours` of the stream nothing is tested. A topic that has not been seen
+since counts as watched and silent: half an article is expected in all that time. The rhythm of the week begins
+flat and is that of all articles until a topic has 30 of its own; the spread begins at 1.5 times the mean.
 """
 
 import math
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+
+from app.domain.anomaly import score_series
+from app.domain.burst import Finding, Limits
+from app.domain.news import UNSURE_BELOW
+from app.domain.tails import tail_probability
+from app.domain.watch import Watch
+
+__all__ = [
+    "HOUR",
+    "Detector",
+    "Mention",
+    "Spike",
+    "SpikeRule",
+    "detect",
+    "floor_hour",
+    "score_series",
+    "tail_probability",
+]
 
 HOUR = timedelta(hours=1)
 _SILENCE_HOURS = 24
-_PRIOR_COUNT = 0.5  # Jeffreys prior of a Poisson rate: half an event in no time
-_PRIOR_DISPERSION, _PRIOR_EVENTS = 1.5, 20.0  # bursty, until more expected events than these say otherwise
-_PRIOR_VOLUME = 3.0  # articles added to either side of a volume ratio, so that small numbers say little
 
 
 @dataclass(frozen=True)
 class SpikeRule:
     """When a count is worth an alert. Lengths in hours.
 
-    `max_p_value` bounds the chance that a calm topic shows such a window; it is divided by the number of
-    window lengths tried (Bonferroni).
+    An article whose sentiment is less probable than `unsure_below` weighs that probability instead of 1.
+
+    `max_p_value` bounds the chance that a calm topic shows an improbable window of 1 or 3 hours in a given hour;
+    longer windows, which overlap, are allowed more (Limits.p_values). 1e-4 is a budget of about one false alert
+    a topic and year; whole counts and nested windows leave it at a fraction (pipelines.simulate_news).
+    From `series_in_full` topics on, counted as they appear, it shrinks in proportion to their number, so that
+    false alerts in all do not grow with the watchlist (Bonferroni over topics).
+
+    An alarm ends, and its articles count no more, when the window that raised it has become ordinary
+    (`release_p_value`). Articles seen more than `lag_hours` after their publication fire nothing.
     """
 
-    windows: tuple[int, ...] = (3, 12)
+    windows: tuple[int, ...] = (1, 3, 12, 24, 72)
     min_negatives: int = 5
     min_ratio: float = 2.0
     max_p_value: float = 1e-4
+    series_in_full: int = 200
+    release_p_value: float = 0.05
     half_life_hours: float = 168.0
     min_history_hours: int = 72
     cooldown_hours: float = 24.0
+    lag_hours: float = 6.0
+    unsure_below: float = UNSURE_BELOW
+
+    def limits(self) -> Limits:
+        return Limits(
+            self.windows,
+            self.min_negatives,
+            self.min_ratio,
+            self.max_p_value,
+            self.series_in_full,
+            self.release_p_value,
+            self.half_life_hours,
+            self.min_history_hours,
+        )
 
 
 @dataclass(frozen=True)
 class Mention:
-    """One classified article, as the detector sees it."""
+    """One classified article, as the detector sees it. `also` are topics that hold beside the first.
+
+    `probability` is that of its sentiment, in [0, 1].
+    """
 
     published_at: datetime
     topic: str
     negative: bool
     article_id: int = 0
+    also: tuple[str, ...] = ()
+    probability: float = 1.0
+    seen_at: datetime | None = None  # when we came to know it; None: at once
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        return (self.topic, *self.also)
+
+    def weight(self, rule: SpikeRule) -> float:
+        """How many articles this one counts for, in [0, 1]."""
+        return self.probability if self.probability < rule.unsure_below else 1.0
 
 
 @dataclass(frozen=True)
@@ -56,7 +116,8 @@ class Spike:
     """A topic whose negatives in the last `window_hours` are improbable given its past.
 
     `started_at` and `detected_at` are the publication times of the window's first negative article and of
-    the one that tipped the scale. `expected` is the usual count at the present volume of news.
+    the one that tipped the scale. `negatives` is the number of articles; `expected` is the usual count at the
+    present volume of news.
     """
 
     topic: str
@@ -67,6 +128,7 @@ class Spike:
     expected: float
     p_value: float
     article_ids: tuple[int, ...] = ()
+    onset_at: datetime | None = None  # detection of the first spike of the alarm that this one belongs to
 
     @property
     def severity(self) -> str:
@@ -77,223 +139,114 @@ class Spike:
         return "medium" if surprise >= 6 else "low"
 
 
-def tail_probability(count: float, mean: float, variance: float) -> float:
-    """P(X >= count) for a negative binomial of that mean and variance (Poisson when variance <= mean).
-
-    Summed term by term away from the mean, so that tiny tails keep their precision; the number of terms
-    grows with variance / mean.
-    """
-    count = math.ceil(count)
-    if count <= 0:
-        return 1.0
-    if mean < 1e-300:
-        return 0.0
-    if count <= mean:
-        return max(0.0, 1.0 - math.fsum(_terms(count - 1, mean, variance, step=-1)))
-    return min(1.0, math.fsum(_terms(count, mean, variance, step=1)))
-
-
-def _terms(start: int, mean: float, variance: float, step: int) -> Iterator[float]:
-    """Probabilities of `start`, `start + step`, ... until they no longer matter, away from the mean."""
-    size = mean / (variance / mean - 1) if variance > mean * (1 + 1e-6) else math.inf
-    if math.isinf(size):
-        log_term = start * math.log(mean) - mean - math.lgamma(start + 1)
-    else:
-        log_term = (
-            math.lgamma(start + size)
-            - math.lgamma(size)
-            - math.lgamma(start + 1)
-            - size * math.log1p(mean / size)
-            - start * math.log1p(size / mean)
-        )
-    term, total, k = math.exp(log_term), 0.0, start
-    while term > max(total * 1e-13, 1e-305):  # where floats lose their precision, sums cease to converge
-        yield term
-        total += term
-        if k + step < 0:
-            return
-        if step > 0:
-            term *= mean / (k + 1) if math.isinf(size) else (k + size) / (k + 1) * mean / (size + mean)
-        else:
-            term *= k / mean if math.isinf(size) else k / (k - 1 + size) * (size + mean) / mean
-        k += step
-
-
-class _Baseline:
-    """What windows of one length usually hold, fading with a half-life.
-
-    Windows begin every hour and overlap, so `length` of them weigh as one independent observation.
-    """
-
-    def __init__(self, length: int, half_life: float) -> None:
-        self._length, self._decay = length, 0.5 ** (1.0 / half_life)
-        self._weight = self._negatives = self._rest = self._elsewhere = 0.0
-        self._deviations = self._expected = 0.0
-
-    def add(self, negatives: int, rest: int, elsewhere: int) -> None:
-        """Learn from one window."""
-        if self._weight >= self._length:
-            expected = self._mean() * self._volume(rest, elsewhere)
-            self._deviations = self._deviations * self._decay + (negatives - expected) ** 2
-            self._expected = self._expected * self._decay + expected
-        self._weight = self._weight * self._decay + 1.0
-        self._negatives = self._negatives * self._decay + negatives
-        self._rest = self._rest * self._decay + rest
-        self._elsewhere = self._elsewhere * self._decay + elsewhere
-
-    def predict(self, rest: int, elsewhere: int) -> tuple[float, float]:
-        """Mean and variance of the negatives in a window that holds so many other articles.
-
-        The mean is the posterior of a Poisson rate. The variance is as many times the mean as the squared
-        deviations of earlier windows were (quasi-Poisson dispersion), and adds the mean's own uncertainty.
-        """
-        volume = max(1.0, self._volume(rest, elsewhere))
-        mean = self._mean() * volume
-        prior = _PRIOR_EVENTS * self._length
-        dispersion = (self._deviations + _PRIOR_DISPERSION * prior) / (self._expected + prior)
-        return mean, mean * (max(1.0, dispersion) + volume / self._windows())
-
-    def _windows(self) -> float:
-        return max(1.0, self._weight / self._length)
-
-    def _mean(self) -> float:
-        return (self._negatives / self._length + _PRIOR_COUNT) / self._windows()
-
-    def _volume(self, rest: int, elsewhere: int) -> float:
-        """How many times the usual number of other articles there are, on the topic or elsewhere."""
-        weight = max(self._weight, 1.0)
-        return max(
-            (rest + _PRIOR_VOLUME) / (self._rest / weight + _PRIOR_VOLUME),
-            (elsewhere + _PRIOR_VOLUME) / (self._elsewhere / weight + _PRIOR_VOLUME),
-        )
-
-
-@dataclass
-class _Hour:
-    """What one hour brought: the topic's negatives, its other articles, and those on other topics."""
-
-    negatives: list[Mention] = field(default_factory=list)
-    rest: int = 0
-    elsewhere: int = 0
-
-
-class TopicDetector:
-    """Watches one topic. Memory is bounded by twice the longest window.
-
-    Show it every mention, on whatever topic, in the order of time, and every hour as it begins.
-    """
-
-    def __init__(self, topic: str, rule: SpikeRule) -> None:
-        self.topic, self.rule = topic, rule
-        self._hours: deque[_Hour] = deque([_Hour()], maxlen=2 * max(rule.windows))
-        self._baselines = {length: _Baseline(length, rule.half_life_hours) for length in rule.windows}
-        self._history = 0
-
-    def begin_hour(self, after_silence: bool = False) -> None:
-        """Begin an hour, and learn from windows older than any under test: a burst cannot hide itself."""
-        if after_silence:  # the recent hours do not lead up to this one; what was learned stays
-            self._hours.clear()
-        self._hours.append(_Hour())
-        self._history += 1
-        hours = list(self._hours)
-        for length, baseline in self._baselines.items():
-            if len(hours) >= 2 * length:
-                baseline.add(*_totals(hours[-2 * length : -length]))
-
-    def observe(self, mention: Mention) -> Spike | None:
-        """Count a mention; return a spike if it is the negative article that tips the scale."""
-        hour = self._hours[-1]
-        if mention.topic != self.topic:
-            hour.elsewhere += 1
-        elif not mention.negative:
-            hour.rest += 1
-        else:
-            hour.negatives.append(mention)
-            if self._history >= self.rule.min_history_hours:
-                spikes = (self._test(length, mention.published_at) for length in self.rule.windows)
-                return min((s for s in spikes if s), key=lambda s: s.p_value, default=None)
-        return None
-
-    def _test(self, length: int, now: datetime) -> Spike | None:
-        rule, window = self.rule, list(self._hours)[-length:]
-        count, rest, elsewhere = _totals(window)
-        if count < rule.min_negatives:
-            return None
-        expected, variance = self._baselines[length].predict(rest, elsewhere)
-        p_value = tail_probability(count, expected, variance)
-        if p_value * len(rule.windows) > rule.max_p_value or count < rule.min_ratio * expected:
-            return None
-        found = [mention for hour in window for mention in hour.negatives]
-        ids = tuple(mention.article_id for mention in found)
-        return Spike(self.topic, found[0].published_at, now, length, count, expected, p_value, ids)
-
-
-def _totals(hours: list[_Hour]) -> tuple[int, int, int]:
-    """Negatives, other articles on the topic, articles elsewhere."""
-    return sum(len(h.negatives) for h in hours), sum(h.rest for h in hours), sum(h.elsewhere for h in hours)
-
-
 def floor_hour(moment: datetime) -> datetime:
     """The beginning of the hour that holds `moment`, in UTC."""
     return moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
 
 
 def detect(mentions: Iterable[Mention], rule: SpikeRule, until: datetime | None = None) -> Iterator[Spike]:
-    """Replay mentions in the order of time and yield every spike, cooldown applied per topic.
+    """Replay mentions in the order of time and yield every spike, cooldown and hysteresis applied per topic.
 
     What is found up to a moment depends on nothing published after it. `until` is the present: mentions
-    dated later are left out.
+    dated later are left out. A mention that was late (see SpikeRule) is learned when it was seen.
+    With a cooldown of 0, the later spikes of an alarm that is still on are yielded, too.
     """
-    ordered = sorted(
-        (m for m in mentions if until is None or m.published_at <= until),
-        key=lambda m: (m.published_at, m.article_id),
+    arrivals = sorted(
+        (a for m in mentions if until is None or m.published_at <= until for a in [_arrival(m, rule)]),
+        key=lambda a: (a[0], a[1].article_id),
     )
-    detectors = {topic: TopicDetector(topic, rule) for topic in sorted({m.topic for m in ordered})}
-    silence = HOUR * max(_SILENCE_HOURS, 2 * max(rule.windows))
+    if not arrivals:
+        return
+    detector = Detector(rule, arrivals[0][0])
     quiet_until: dict[str, datetime] = {}
-    hour = last = floor_hour(ordered[0].published_at) if ordered else datetime.max.replace(tzinfo=UTC)
-    for mention in ordered:
-        while mention.published_at >= hour + HOUR:
-            silent = hour - last >= silence
-            hour = floor_hour(mention.published_at) if silent else hour + HOUR
-            for detector in detectors.values():
-                detector.begin_hour(after_silence=silent)
-        last = hour
-        spikes = [detector.observe(mention) for detector in detectors.values()]
-        for spike in filter(None, spikes):
+    for at, mention, late in arrivals:
+        if until is not None and at > until:
+            return
+        if late:
+            detector.learn(mention, at)
+            continue
+        for spike in detector.observe(mention):
+            if rule.cooldown_hours and spike.detected_at != spike.onset_at:
+                continue
             if spike.detected_at >= quiet_until.get(spike.topic, spike.detected_at):
                 quiet_until[spike.topic] = spike.detected_at + timedelta(hours=rule.cooldown_hours)
                 yield spike
 
 
-def score_series(values: Iterable[float], window: int = 300, short: int = 4) -> Iterator[float]:
-    """Anomaly score in [0, 1] of each value given only those before it.
-
-    The surprise of a value is its distance from the trailing mean in standard deviations; the score is
-    the probability that the recent mean surprise stands out from its own past (the anomaly likelihood of
-    Lavin and Ahmad 2015, arXiv:1510.03336), rescaled so that ordinary noise lies near 0.
-    """
-    history: deque[float] = deque(maxlen=window)
-    surprises: deque[float] = deque(maxlen=window)
-    recent: deque[float] = deque(maxlen=short)
-    for value in values:
-        surprise = 0.0
-        if len(history) >= 10:
-            mean, spread = _mean_and_spread(history)
-            surprise = abs(value - mean) / max(spread, 1e-6 * max(1.0, abs(mean)))
-        recent.append(min(surprise, 20.0))
-        score = 0.0
-        if len(surprises) >= 30:
-            mean, spread = _mean_and_spread(surprises)
-            z = (math.fsum(recent) / len(recent) - mean) / max(spread, 0.2)
-            tail = 0.5 * math.erfc(z / math.sqrt(2))
-            score = min(1.0, -math.log10(max(tail, 1e-10)) / 10)
-        yield score
-        history.append(value)
-        surprises.append(min(surprise, 20.0))
+def _arrival(mention: Mention, rule: SpikeRule) -> tuple[datetime, Mention, bool]:
+    """When the detector takes note of a mention, and whether that is too late for an alarm."""
+    seen = mention.seen_at
+    if seen is not None and seen - mention.published_at > timedelta(hours=rule.lag_hours):
+        return seen, mention, True
+    return mention.published_at, mention, False
 
 
-def _mean_and_spread(values: deque[float]) -> tuple[float, float]:
-    """Mean and standard deviation; `math.dist` sums the squares at the speed of C and without cancellation."""
-    mean = math.fsum(values) / len(values)
-    return mean, math.dist(tuple(values), (mean,) * len(values)) / math.sqrt(len(values))
+class Detector:
+    """Turns mentions, in the order of time, into spikes."""
+
+    def __init__(self, rule: SpikeRule, start: datetime) -> None:
+        self.rule = rule
+        self._watch = Watch(rule.limits(), _hour(start))
+        self._last = _hour(start)
+        self._recent: dict[str, deque[Mention]] = {}  # negatives that a window may reach
+        self._onset: dict[str, datetime] = {}
+
+    def observe(self, mention: Mention) -> list[Spike]:
+        """Count a mention; return the spikes, a topic each, of which it is the article that tips the scale."""
+        self._begin(_hour(mention.published_at))
+        weight, spikes = mention.weight(self.rule), []
+        self._watch.add_total(weight)
+        for topic in mention.topics:
+            if not mention.negative:
+                self._watch.add(topic, 0.0, weight)
+                continue
+            recent = self._remember(topic, mention)
+            finding = self._watch.add(topic, weight, 0.0)
+            if finding:
+                spikes.append(self._spike(topic, finding, mention, recent))
+        return spikes
+
+    def learn(self, mention: Mention, at: datetime) -> None:
+        """Take a mention that was seen late, `at` that time, into the past of its topics."""
+        self._begin(_hour(at), quiet=True)
+        weight = mention.weight(self.rule)
+        for topic in mention.topics:
+            negatives, rest = (weight, 0.0) if mention.negative else (0.0, weight)
+            self._watch.add_late(topic, _hour(mention.published_at), negatives, rest)
+
+    def _begin(self, hour: int, quiet: bool = False) -> None:
+        """Begin an hour if it is a new one. What came late does not end a silence."""
+        if hour > self._watch.hour:
+            self._watch.begin_hour(hour, after_silence=hour - self._last > _SILENCE_HOURS)
+        if not quiet:
+            self._last = hour
+
+    def _remember(self, topic: str, mention: Mention) -> deque[Mention]:
+        recent = self._recent.setdefault(topic, deque())
+        recent.append(mention)
+        oldest = _hour(mention.published_at) - max(self.rule.windows) + 1
+        while _hour(recent[0].published_at) < oldest:
+            recent.popleft()
+        return recent
+
+    def _spike(self, topic: str, finding: Finding, mention: Mention, recent: Iterable[Mention]) -> Spike:
+        now = mention.published_at
+        if finding.onset:
+            self._onset[topic] = now
+        found = [m for m in recent if _hour(m.published_at) >= finding.first_hour]
+        return Spike(
+            topic=topic,
+            started_at=found[0].published_at,
+            detected_at=now,
+            window_hours=finding.window_hours,
+            negatives=len(found),
+            expected=finding.expected,
+            p_value=finding.p_value,
+            article_ids=tuple(m.article_id for m in found),
+            onset_at=self._onset[topic],
+        )
+
+
+def _hour(moment: datetime) -> int:
+    """Hours since 1970-01-01 UTC."""
+    return int(moment.timestamp() // 3600)

@@ -66,6 +66,13 @@ def test_tail_probability_is_a_probability_whatever_the_numbers(count: float, me
     assert 0.0 <= tail_probability(count, mean, mean * excess) <= 1.0
 
 
+@settings(deadline=None)
+@given(st.integers(0, 60), st.floats(0.001, 0.999), st.floats(0.01, 40))
+def test_tail_probability_between_two_counts_is_that_of_the_lower(count: int, more: float, mean: float) -> None:
+    assert tail_probability(count + more, mean, 2 * mean) == tail_probability(count, mean, 2 * mean)
+    assert tail_probability(sum([0.1] * 10 * count), mean, mean) == tail_probability(count, mean, mean)
+
+
 def test_tail_probability_without_any_expectation() -> None:
     assert tail_probability(0, 0.0, 0.0) == 1.0
     assert tail_probability(1, 0.0, 0.0) == 0.0
@@ -97,6 +104,41 @@ def test_burst_on_a_topic_seen_for_the_first_time_is_found() -> None:
     mentions = [m for m in calm(30, 3) if m.topic != "cyber"]
     spikes = found(mentions + burst(START + timedelta(days=29), 8, 2))
     assert [spike.topic for spike in spikes] == ["cyber"]
+
+
+def unsure(mentions: list[Mention], probability: float) -> list[Mention]:
+    return [replace(mention, probability=probability) for mention in mentions]
+
+
+def test_unsure_articles_weigh_their_probability() -> None:
+    at = START + timedelta(days=28, hours=9)
+    sure = found(calm(30, 1) + burst(at, 12, 2))
+    doubted = found(calm(30, 1) + unsure(burst(at, 20, 2), 0.5))
+    assert doubted[0].negatives > sure[0].negatives, "it takes more of them"
+    assert doubted[0].negatives == len(doubted[0].article_ids)
+    few = burst(at, 8, 2)
+    assert found(calm(30, 1) + few) != []
+    assert found(calm(30, 1) + unsure(few, 0.4)) == []
+    assert found(calm(30, 1) + unsure(few, 0.6)) == found(calm(30, 1) + few)
+    assert found(calm(30, 1) + unsure(few, 0.4), rule=replace(RULE, unsure_below=0.3)) != []
+
+
+def test_weights_that_add_up_to_the_least_count_suffice() -> None:
+    """Ten times 0.1 is a little less than 1 in binary."""
+    rule = replace(RULE, min_negatives=1, max_p_value=0.9, min_ratio=0.0, unsure_below=0.2)
+    tenths = unsure(burst(START + timedelta(days=29), 10, 0.5, "esg"), 0.1)
+    assert [s.negatives for s in found(calm(30, 1) + tenths, rule=rule) if s.topic == "esg"] == [10]
+
+
+def test_burst_on_a_second_topic_is_found_and_does_not_hide_the_first() -> None:
+    """An article of two topics is news of both; on neither does it count as news from elsewhere."""
+    at = START + timedelta(days=28, hours=9)
+    one = burst(at, 12, 3)
+    both = [replace(mention, also=("misconduct",)) for mention in one]
+    assert {spike.topic for spike in found(calm(30, 2) + both)} == {"cyber", "misconduct"}
+    [alone] = found(calm(30, 2) + one)
+    beside = next(spike for spike in found(calm(30, 2) + both) if spike.topic == "cyber")
+    assert beside == alone
 
 
 def test_burst_of_good_news_is_no_spike() -> None:
