@@ -58,7 +58,6 @@ _THUMBS |= {"-1": -1, "down": -1, "bad": -1, "👎": -1, "踩": -1, "不满意":
 _TIMES = tuple(
     f"{day} {clock}" for day in ("%Y/%m/%d", "%d/%m/%Y", "%Y年%m月%d日") for clock in ("%H:%M:%S", "%H:%M")
 )
-csv.field_size_limit(10_000_000)
 
 
 class BadRow(Exception):

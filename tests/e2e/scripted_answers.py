@@ -66,7 +66,7 @@ class ScriptedResponder:
         try:
             for _ in range(400):
                 time.sleep(0.05)
-                yield "and on "
+                yield "and on. "
         except GeneratorExit:
             self.cut_short += 1
             raise
