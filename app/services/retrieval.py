@@ -23,13 +23,23 @@ BM25_WEIGHT = 0.02
 
 # Of 302 held-out follow-ups the right entry was on top for 27 % alone, 87 % behind the previous question, 88 % so.
 ALONE_PENALTY = 0.03
+# What is found behind the previous question must be near the question alone, too, or it is what was asked before.
+# Of 145 held-out follow-ups 119 keep the right entry on top (122 without this), and of 120 questions out of scope
+# behind another question 32 are answered (36 without).
+FOLLOW_UP_FLOOR = 0.38
 
 
 class Retrieval:
     """Searches the current index. `reload` swaps a new one in while others search."""
 
-    def __init__(self, index: KnowledgeIndex, embedder: Embedder, bm25_weight: float = BM25_WEIGHT) -> None:
-        self.embedder, self.bm25_weight = embedder, bm25_weight
+    def __init__(
+        self,
+        index: KnowledgeIndex,
+        embedder: Embedder,
+        bm25_weight: float = BM25_WEIGHT,
+        follow_up_floor: float = FOLLOW_UP_FLOOR,
+    ) -> None:
+        self.embedder, self.bm25_weight, self.follow_up_floor = embedder, bm25_weight, follow_up_floor
         self.reload(index)
 
     @property
@@ -64,6 +74,8 @@ class Retrieval:
             for hit in self._ranked(index, query, vector, top_k):
                 if query is not queries[-1]:
                     hit = hit.lowered(ALONE_PENALTY)
+                elif previous and index.nearness(vectors[0], hit.passage) < self.follow_up_floor:
+                    continue
                 known = best.get(hit.passage.source + hit.passage.text)
                 if known is None or hit.passage.score > known.passage.score:
                     best[hit.passage.source + hit.passage.text] = hit

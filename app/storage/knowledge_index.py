@@ -11,6 +11,7 @@ import re
 import shutil
 import unicodedata
 import uuid
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -72,6 +73,10 @@ class KnowledgeIndex:
         self._faiss = faiss.IndexIDMap2(faiss.IndexFlatIP(int(vectors.shape[1]) if len(vectors) else 1))
         if len(vectors):
             self._faiss.add_with_ids(np.ascontiguousarray(vectors), np.arange(len(entries), dtype=np.int64))
+        self._rows: dict[tuple[str, str], list[int]] = defaultdict(list)
+        for row, entry in enumerate(self.entries):
+            passage = self.passages[entry.passage]
+            self._rows[passage.source, passage.text].append(row)
         self._build_bm25()
 
     def _build_bm25(self) -> None:
@@ -105,6 +110,11 @@ class KnowledgeIndex:
             if entry.passage not in best or score > best[entry.passage].cosine:
                 best[entry.passage] = hit
         return sorted(best.values(), key=lambda hit: -hit.cosine)[:top_k]
+
+    def nearness(self, vector: Vectors, passage: Passage) -> float:
+        """The cosine between a unit vector, (width,), and the nearest entry of a passage of this index."""
+        rows = self._rows[passage.source, passage.text]
+        return max(float(self._faiss.reconstruct(row) @ vector) for row in rows)
 
     def _bm25_scores(self, question: str) -> NDArray[np.float32]:
         tokens = words(question)

@@ -175,3 +175,14 @@ def test_keeper_keeps_the_index_when_the_folder_goes_bad(knowledge, folder, embe
     write_knowledge(knowledge)
     keeper.stop()
     assert not keeper.refresh()
+
+
+def test_retrieve_leaves_what_only_the_previous_question_finds(knowledge, folder, embedder) -> None:
+    index = build(knowledge, folder, embedder).index
+    history = [Message(Role.CUSTOMER, "Can I repay my mortgage early?"), Message(Role.ASSISTANT, "Yes, 10% [1]")]
+    rain = "Will it rain in Oslo on Saturday?"
+    near = index.nearness(embedder.embed_questions([rain])[0], index.passages[2])
+    for floor, found in ((near - 1e-3, True), (1.01, False)):
+        retrieval = Retrieval(index, embedder, follow_up_floor=floor)
+        alone = retrieval.retrieve(rain)[0].cosine
+        assert (retrieval.retrieve(rain, history)[0].cosine > alone) is found
