@@ -112,9 +112,12 @@ def is_no_cancellation(record: logging.LogRecord) -> bool:
 
 
 def begin_monitoring(services: "Services") -> None:
-    """Bring in the sample news at the first start, then start the jobs; the pages are served meanwhile."""
+    """Pack weights, bring in the sample news at the first start, start the jobs; pages are served meanwhile."""
+    from app.bootstrap import quicken
+
     settings = services.settings
     try:
+        quicken(services.models.responder)
         if settings.sample_data and (report := services.sample.load_once(log.info)):
             log.info("Sample news: %d articles, %d alerts.", report.new, report.alerts)
     except AppError as error:

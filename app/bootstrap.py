@@ -153,11 +153,15 @@ def _adapter_topics(metadata: Mapping[str, Any], adapter: Path | None) -> Mappin
 
 
 def build_responder(settings: Settings, backbone: Backbone, adapter: Path | None) -> Responder:
-    """The responder with an adapter, or on the bare backbone."""
+    """The responder with an adapter, or on the bare backbone. Until `quicken` it computes as it is."""
     if adapter:
         backbone.load_adapter(RESPONDER, adapter)
-    name = RESPONDER if adapter else None
-    return Responder(backbone, name, max_new_tokens=settings.max_reply_tokens, engine=open_decoder(backbone, name))
+    return Responder(backbone, RESPONDER if adapter else None, max_new_tokens=settings.max_reply_tokens)
+
+
+def quicken(responder: Responder) -> None:
+    """Pack the weights that replies are written with. It takes seconds, so pages are served meanwhile."""
+    responder.use(open_decoder(responder.backbone, responder.adapter))
 
 
 def build_judge(settings: Settings, backbone: Backbone) -> Judge | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app.bootstrap import build_chat, build_judge, build_responder, load_backbone
+from app.bootstrap import build_chat, build_judge, build_responder, load_backbone, quicken
 from app.config import Settings
 from app.domain.conversations import Message, Reply, Role
 from app.domain.errors import InvalidInput
@@ -53,6 +53,7 @@ def open_chat(settings: Settings, index: KnowledgeIndex) -> OpenChat:
     backbone = load_backbone(settings, command_line.show_progress)
     retrieval = Retrieval(index, load_embedder(settings.embedder, backbone, settings.threads))
     responder = build_responder(settings, backbone, settings.responder_adapter)
+    quicken(responder)
     judge = build_judge(settings, backbone)
     chat = build_chat(settings, Conversations(open_database("sqlite://")), retrieval, responder, judge)
     return OpenChat(chat, retrieval, backbone)

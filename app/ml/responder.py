@@ -70,6 +70,11 @@ class Responder:
         )
         self._passes = _Passes(backbone, engine or _Backbone(backbone, adapter))
 
+    def use(self, engine: Engine | None) -> None:
+        """Write the replies that begin from now on with `engine`, if there is one; others end as they are."""
+        if engine:
+            self._passes = _Passes(self.backbone, engine)
+
     def encode(self, question: str, passages: Sequence[Passage], history: Sequence[Message] = ()) -> list[int]:
         """Token ids of the prompt. One that is too long loses its last passages first.
 

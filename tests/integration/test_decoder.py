@@ -141,3 +141,14 @@ def test_the_decoder_leaves_the_adapters_of_the_backbone_as_they_are(adapted: Ba
     opened(adapted, "noise")
     assert all(torch.equal(run(n), b) for n, b in zip((None, "noise", "other"), before, strict=True))
     assert not torch.equal(before[0], before[1])
+
+
+def test_responder_writes_with_an_engine_that_comes_later(tiny_backbone: Backbone) -> None:
+    responder = Responder(tiny_backbone, None, max_new_tokens=8)
+    before = "".join(responder.stream("What is free?", []))
+    responder.use(None)
+    assert "".join(responder.stream("What is free?", [])) == before
+    decoder = open_decoder(tiny_backbone, None, integers=False)
+    assert decoder is not None
+    responder.use(decoder)
+    assert "".join(responder.stream("What is free?", [])) == before
