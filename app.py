@@ -2,17 +2,19 @@
 
 import argparse
 import asyncio
+import contextlib
 import logging
 import os
 import signal
 import socket
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.config import Settings, load_settings
-from app.domain.errors import AppError, ConfigurationError
+from app.domain.errors import AppError, ConfigurationError, ModelError
 from pipelines.command_line import EXIT_BAD_INPUT, quiet_libraries, show_progress
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("bellwether")
 SECONDS_TO_FINISH = 5  # for answers that are being written when the program is stopped
+SECONDS_TO_SETTLE = 20  # before weights are packed: the first visitors come first
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -112,18 +115,20 @@ def is_no_cancellation(record: logging.LogRecord) -> bool:
 
 
 def begin_monitoring(services: "Services") -> None:
-    """Pack weights, bring in the sample news at the first start, start the jobs; pages are served meanwhile."""
+    """Bring in the sample news at the first start, start the jobs, pack weights; pages are served meanwhile."""
     from app.bootstrap import quicken
 
     settings = services.settings
     try:
-        quicken(services.models.responder)
         if settings.sample_data and (report := services.sample.load_once(log.info)):
             log.info("Sample news: %d articles, %d alerts.", report.new, report.alerts)
     except AppError as error:
         log.warning("The sample news was not loaded: %s", error)
     if settings.scheduler:
         services.scheduler.start()
+    time.sleep(SECONDS_TO_SETTLE)
+    with contextlib.suppress(ModelError):  # the program is ending
+        quicken(services.models.responder)
 
 
 if __name__ == "__main__":
