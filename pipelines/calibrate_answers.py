@@ -27,7 +27,7 @@ import numpy as np
 import torch
 
 from app.bootstrap import build_judge, load_backbone
-from app.domain.conversations import Message, Outcome, Role
+from app.domain.conversations import Message, Outcome, Passage, Role
 from app.domain.errors import InvalidInput
 from app.domain.guardrails import language_of
 from app.ml.datasets import read_rows
@@ -38,6 +38,7 @@ from app.services.decisions import (
     Answerability,
     Candidate,
     Thresholds,
+    candidates_of,
     decide,
     prefer_language,
     template_of,
@@ -63,17 +64,14 @@ class Asked:
     hits: tuple[Hit, ...]
     odds: tuple[float, ...] = ()  # empty where there is no judge
 
-    def right(self, hit: Hit) -> bool:
+    def right(self, passage: Passage) -> bool:
         """Whether a passage is the one wanted, in any language."""
-        source = hit.passage.source
+        source = passage.source
         return bool(self.source and {source, source.split("#")[0]} & accepted(self.source, any_language=True))
 
     def candidates(self, answerability: Answerability) -> list[Candidate]:
         """As the chat scores them."""
-        if not self.odds:
-            return [Candidate(hit.passage, hit.cosine) for hit in self.hits]
-        scored = zip(self.hits, self.odds, strict=True)
-        return [Candidate(hit.passage, answerability.probability(odds, hit.cosine)) for hit, odds in scored]
+        return candidates_of(self.hits, self.odds, answerability)
 
     def top(self, answerability: Answerability) -> float:
         return max((c.score for c in self.candidates(answerability)), default=0.0)
@@ -83,8 +81,7 @@ class Asked:
         decision = template_of(self.hits, self.language, limits) or decide(
             self.candidates(limits.answerability), self.language, limits, self.follow_up
         )
-        right = any(self.right(h) for h in self.hits if decision.passages[:1] == (h.passage,))
-        return decision.outcome, right
+        return decision.outcome, any(self.right(passage) for passage in decision.passages[:1])
 
 
 def main() -> None:
@@ -187,7 +184,9 @@ def choose(asked: Sequence[Asked], max_false_answers: float) -> Thresholds:
 def fit_answerability(asked: Sequence[Asked], steps: int = 400) -> Answerability:
     """Maximum likelihood with a light L2 penalty, over every passage that was judged."""
     pairs = [
-        (odds, hit.cosine, float(q.right(hit))) for q in asked for hit, odds in zip(q.hits, q.odds, strict=True)
+        (odds, hit.cosine, float(q.right(hit.passage)))
+        for q in asked
+        for hit, odds in zip(q.hits, q.odds, strict=True)
     ]
     table = torch.tensor(pairs, dtype=torch.float64)
     features, labels = table[:, :2], table[:, 2]
@@ -218,7 +217,7 @@ def choose_answer(outside: Sequence[Asked], answerability: Answerability, max_fa
 
 def choose_template(inside: Sequence[Asked]) -> float:
     """The threshold `template`."""
-    tops = sorted((q.hits[0].cosine, q.right(q.hits[0])) for q in inside if q.hits)
+    tops = sorted((q.hits[0].cosine, q.right(q.hits[0].passage)) for q in inside if q.hits)
     for i, (cosine, _) in enumerate(tops):
         wrong = [not right for _, right in tops[i:]]
         if len(wrong) >= MIN_TEMPLATES and share(wrong) <= MAX_WRONG_TEMPLATES:

@@ -50,6 +50,9 @@ class Calibration:
         return {"sentiment": {k: round(v, 4) for k, v in self.sentiment.items()}, "topic": round(self.topic, 4)}
 
 
+UNCALIBRATED = Calibration()  # changes nothing
+
+
 def fit_temperature(logits: torch.Tensor, labels: Sequence[int]) -> float:
     """The temperature, in [0.1, 10], that minimises the mean negative log-likelihood; 1 where there are no rows.
 

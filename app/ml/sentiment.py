@@ -4,7 +4,6 @@ import math
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Protocol
 
 import torch
 
@@ -12,6 +11,7 @@ from app.domain.errors import AdapterMismatch
 from app.domain.guardrails import language_of
 from app.domain.news import TOPICS, Classification, Excerpt, Sentiment, topic_title
 from app.ml.backbone import Backbone
+from app.ml.calibration import UNCALIBRATED, Calibration
 from app.ml.executor import Priority
 from app.ml.prompts import sentiment_suffix, sentiment_text
 from app.ml.result_cache import ResultCache, content_key
@@ -19,24 +19,6 @@ from app.ml.result_cache import ResultCache, content_key
 ADAPTER = "sentiment"
 Progress = Callable[[int], None]
 MAX_CHARS_A_TOKEN = 32  # more than any text of words has on average
-
-
-class Temperatures(Protocol):
-    """What logits are divided by, so that probabilities mean what they say."""
-
-    @property
-    def topic(self) -> float: ...
-    def temperature(self, language: str) -> float: ...
-
-
-@dataclass(frozen=True)
-class Uncalibrated:
-    """Temperatures that change nothing."""
-
-    topic: float = 1.0
-
-    def temperature(self, _language: str) -> float:
-        return 1.0
 
 
 @dataclass(frozen=True)
@@ -70,7 +52,7 @@ class SentimentClassifier:
         adapter: str | None = ADAPTER,
         *,
         topics: Mapping[str, str] | Sequence[str] = TOPICS,
-        calibration: Temperatures = Uncalibrated(),
+        calibration: Calibration = UNCALIBRATED,
         max_tokens: int = 384,
         batch_tokens: int = 2048,
         cache_size: int = 0,

@@ -19,7 +19,15 @@ from app.domain.redaction import redact
 from app.domain.support import is_supported, sentence_ends
 from app.ml.judge import Judge
 from app.ml.responder import Responder
-from app.services.decisions import Candidate, Decision, Thresholds, decide, prefer_language, template_of
+from app.services.decisions import (
+    Candidate,
+    Decision,
+    Thresholds,
+    candidates_of,
+    decide,
+    prefer_language,
+    template_of,
+)
 from app.services.fixed_replies import UNKNOWN_REPLIES, clarify_reply, handoff_reply
 from app.services.retrieval import Retrieval
 from app.storage.conversations import Conversations
@@ -170,16 +178,8 @@ class Chat:
 
     def judged(self, question: str, history: Sequence[Message], hits: Sequence[Hit]) -> list[Candidate]:
         """How well each passage answers: the judge's probability, or the cosine where there is no judge."""
-        if not self._judge:
-            return [Candidate(hit.passage, hit.cosine) for hit in hits]
-        passages = [hit.passage for hit in hits]
-        odds = self._judge.scores(question, passages, history)
-        probability = self._thresholds.answerability.probability
-        return [
-            Candidate(replace(hit.passage, score=score), score)
-            for hit, value in zip(hits, odds, strict=True)
-            for score in [probability(value, hit.cosine)]
-        ]
+        odds = self._judge.scores(question, [hit.passage for hit in hits], history) if self._judge else ()
+        return candidates_of(hits, odds, self._thresholds.answerability)
 
     def _compose(
         self, question: str, history: Sequence[Message], decision: Decision, language: str
@@ -213,16 +213,15 @@ class Chat:
         cited: list[int] = []
         for piece in self._responder.stream(question, passages, history):
             written += piece
-            for end in sentence_ends(written[shown:]):
-                if _begins_unknown(written):
-                    break
-                sentence = written[shown : shown + end]
-                if not is_supported(sentence, sources):
-                    return _extract(passages, language)
-                part, shown = _cite(sentence, cited, len(passages)), shown + end
-                text += part
-                yield part
-                break
+            ends = sentence_ends(written[shown:])
+            if not ends or _begins_unknown(written):
+                continue
+            sentence = written[shown : shown + ends[0]]
+            if not is_supported(sentence, sources):
+                return _extract(passages, language)
+            part, shown = _cite(sentence, cited, len(passages)), shown + ends[0]
+            text += part
+            yield part
         if written.strip() in UNKNOWN_REPLIES:
             yield handoff_reply(Need.ANSWER, language)
             return Reply(handoff_reply(Need.ANSWER, language), Outcome.HANDOFF, language=language)

@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from app.domain.conversations import Need, Outcome, Passage
@@ -71,6 +71,14 @@ class Candidate:
 
     passage: Passage
     score: float
+
+
+def candidates_of(hits: Sequence[Hit], odds: Sequence[float], answerability: Answerability) -> list[Candidate]:
+    """What was found, scored by the judge's log-odds, or by the cosine where there is no judge (no `odds`)."""
+    if not odds:
+        return [Candidate(hit.passage, hit.cosine) for hit in hits]
+    scores = [answerability.probability(value, hit.cosine) for hit, value in zip(hits, odds, strict=True)]
+    return [Candidate(replace(hit.passage, score=s), s) for hit, s in zip(hits, scores, strict=True)]
 
 
 @dataclass(frozen=True)
