@@ -40,6 +40,7 @@ class Alerts:
                     DeliveryRow(
                         alert_id=row.id,
                         recipient=recipient,
+                        key=f"alert-{row.id}-{recipient}",
                         message_id=f"<alert-{row.id}-{secrets.token_hex(8)}@{sender_domain}>",
                         next_attempt_at=now,
                     )

@@ -17,7 +17,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-_EMPTY: ColumnElement[str] = literal_column("''")  # of a column that was added to rows
+# Defaults of columns that were added to rows.
+_EMPTY: ColumnElement[str] = literal_column("''")
+_ZERO: ColumnElement[int] = literal_column("0")
+_NOTHING: ColumnElement[str] = literal_column("'{}'")
+_NONE: ColumnElement[str] = literal_column("'[]'")
+_ALERT: ColumnElement[str] = literal_column("'alert'")
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -114,6 +119,9 @@ class SourceRow(Base):
     failing_since: Mapped[datetime | None]
     etag: Mapped[str] = mapped_column(OutsideText(500), default="")
     last_modified: Mapped[str] = mapped_column(OutsideText(100), default="")
+    options: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default=_NOTHING)  # selector or mapping
+    failures: Mapped[int] = mapped_column(default=0, server_default=_ZERO)  # in an unbroken row
+    next_visit_at: Mapped[datetime | None]  # not before: what the server or the circuit breaker asks for
 
 
 class ArticleRow(Base):
@@ -136,7 +144,9 @@ class ArticleRow(Base):
     scores: Mapped[dict[str, Any]] = mapped_column(default=dict)
     topic_scores: Mapped[dict[str, Any]] = mapped_column(default=dict)
     deciding: Mapped[str] = mapped_column(OutsideText(), default="", server_default=_EMPTY)  # one excerpt a line
-    __table_args__ = (Index(None, "topic", "published_at"),)
+    # The article that begins the story which this one retells; none for an article that begins one itself.
+    story_id: Mapped[int | None] = mapped_column(ForeignKey("articles.id", ondelete="SET NULL"), index=True)
+    __table_args__ = (Index(None, "topic", "published_at"), Index(None, "stored_at"))
 
 
 class ArticleTopicRow(Base):
@@ -147,10 +157,45 @@ class ArticleTopicRow(Base):
     topic: Mapped[str] = mapped_column(String(32), primary_key=True, index=True)
 
 
+class SketchRow(Base):
+    """What tells a recent original from its copies and retellings, kept while they are searched for."""
+
+    __tablename__ = "sketches"
+    article_id: Mapped[int] = mapped_column(ForeignKey("articles.id", ondelete="CASCADE"), primary_key=True)
+    minhash: Mapped[bytes]  # uint32 values, little-endian
+    vector: Mapped[bytes] = mapped_column(default=b"")  # unit vector, float16, little-endian
+    embedder: Mapped[str] = mapped_column(String(100), default="")  # that made the vector
+
+
+class EntityRow(Base):
+    """A company on the watchlist."""
+
+    __tablename__ = "entities"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(OutsideText(200), unique=True)
+    names: Mapped[list[Any]] = mapped_column(default=list)  # other names and tickers, with their rules
+    enabled: Mapped[bool] = mapped_column(default=True)
+
+
+class ArticleEntityRow(Base):
+    """A company that an article names, and the sentiment towards it."""
+
+    __tablename__ = "article_entities"
+    article_id: Mapped[int] = mapped_column(ForeignKey("articles.id", ondelete="CASCADE"), primary_key=True)
+    entity_id: Mapped[int] = mapped_column(
+        ForeignKey("entities.id", ondelete="CASCADE"), primary_key=True, index=True
+    )
+    sentiment: Mapped[str] = mapped_column(String(16), default="")
+    probability: Mapped[float] = mapped_column(default=0.0)
+
+
 class AlertRow(Base):
+    """An alert on a topic, or on a company (`entity`); the other is empty."""
+
     __tablename__ = "alerts"
     id: Mapped[int] = mapped_column(primary_key=True)
     topic: Mapped[str] = mapped_column(String(32), index=True)
+    entity: Mapped[str] = mapped_column(OutsideText(200), default="", server_default=_EMPTY, index=True)
     started_at: Mapped[datetime]
     detected_at: Mapped[datetime] = mapped_column(index=True)
     severity: Mapped[str] = mapped_column(String(16))
@@ -163,22 +208,87 @@ class AlertRow(Base):
     acknowledged_by: Mapped[str] = mapped_column(OutsideText(100), default="")
     comment: Mapped[str] = mapped_column(OutsideText(), default="")
     sample: Mapped[bool] = mapped_column(default=False)
+    stories: Mapped[int] = mapped_column(default=0, server_default=_ZERO)  # that its articles tell
+    decisive: Mapped[list[Any]] = mapped_column(default=list, server_default=_NONE)  # without which it would not be
+    grown_at: Mapped[datetime | None]  # when articles last joined it
+    ended_at: Mapped[datetime | None]  # when its window became ordinary again
+    notified_at: Mapped[datetime | None]  # when mails were last written
+    escalated_at: Mapped[datetime | None]
     # One alert for one finding, even when two processes look at the same hour.
-    __table_args__ = (UniqueConstraint("topic", "detected_at"),)
+    __table_args__ = (UniqueConstraint("topic", "entity", "detected_at"),)
+
+
+class SilenceRow(Base):
+    """Alerts that match write no mails between two moments. An empty matcher matches everything."""
+
+    __tablename__ = "silences"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    topic: Mapped[str] = mapped_column(String(32), default="")
+    entity: Mapped[str] = mapped_column(OutsideText(200), default="")
+    max_severity: Mapped[str] = mapped_column(String(16), default="")  # severer alerts get through
+    starts_at: Mapped[datetime]
+    ends_at: Mapped[datetime] = mapped_column(index=True)
+    created_by: Mapped[str] = mapped_column(OutsideText(100))
+    comment: Mapped[str] = mapped_column(OutsideText(), default="")
+
+
+class AuditRow(Base):
+    """Who changed what, and when. Rows are added, and leave by their age alone."""
+
+    __tablename__ = "audit"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[datetime] = mapped_column(index=True)
+    actor: Mapped[str] = mapped_column(OutsideText(100))  # a user name, or "system"
+    action: Mapped[str] = mapped_column(String(50))
+    subject: Mapped[str] = mapped_column(String(50))  # alert, silence, source, account ...
+    subject_id: Mapped[str] = mapped_column(String(64), default="")
+    comment: Mapped[str] = mapped_column(OutsideText(), default="")
+    details: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    __table_args__ = (Index(None, "subject", "subject_id"),)
+
+
+class SubscriptionRow(Base):
+    """What one recipient wants to hear of, and how."""
+
+    __tablename__ = "subscriptions"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    recipient: Mapped[str] = mapped_column(String(1000), unique=True)  # an e-mail address, or an Apprise URL
+    topics: Mapped[list[Any]] = mapped_column(default=list)  # none: all
+    entities: Mapped[list[Any]] = mapped_column(default=list)  # none: all
+    min_severity: Mapped[str] = mapped_column(String(16), default="")
+    quiet_from: Mapped[str] = mapped_column(String(5), default="")  # HH:MM in its time zone
+    quiet_until: Mapped[str] = mapped_column(String(5), default="")
+    time_zone: Mapped[str] = mapped_column(String(64), default="UTC")
+    language: Mapped[str] = mapped_column(String(8), default="en")
+    digest: Mapped[str] = mapped_column(String(8), default="")  # "", daily, weekly
+    escalation: Mapped[bool] = mapped_column(default=False)  # hears of alerts that nobody acknowledged
+    enabled: Mapped[bool] = mapped_column(default=True)
+    last_digest_at: Mapped[datetime | None]
+
+
+class UsedTokenRow(Base):
+    """A one-time token of a mail's link that has done its work."""
+
+    __tablename__ = "used_tokens"
+    token_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    used_at: Mapped[datetime]
 
 
 class DeliveryRow(Base):
     __tablename__ = "deliveries"
     id: Mapped[int] = mapped_column(primary_key=True)
-    alert_id: Mapped[int] = mapped_column(ForeignKey("alerts.id", ondelete="CASCADE"), index=True)
-    recipient: Mapped[str] = mapped_column(String(320))
+    # None: a digest or a test, which belongs to no alert.
+    alert_id: Mapped[int | None] = mapped_column(ForeignKey("alerts.id", ondelete="CASCADE"), index=True)
+    recipient: Mapped[str] = mapped_column(String(1000))
+    kind: Mapped[str] = mapped_column(String(16), default="alert", server_default=_ALERT)
+    key: Mapped[str] = mapped_column(String(1200), unique=True)  # idempotency: one delivery for one occasion
+    created_at: Mapped[datetime | None]
     message_id: Mapped[str] = mapped_column(String(200), unique=True)
     state: Mapped[str] = mapped_column(String(16), default="pending", index=True)
     attempts: Mapped[int] = mapped_column(default=0)
     next_attempt_at: Mapped[datetime | None]
     last_error: Mapped[str] = mapped_column(OutsideText(1000), default="")
     sent_at: Mapped[datetime | None]
-    __table_args__ = (UniqueConstraint("alert_id", "recipient"),)
 
 
 class AccountRow(Base):
@@ -208,8 +318,29 @@ class JobRunRow(Base):
     error: Mapped[str] = mapped_column(OutsideText(1000), default="")
 
 
+class PausedJobRow(Base):
+    __tablename__ = "paused_jobs"
+    job: Mapped[str] = mapped_column(String(50), primary_key=True)
+    paused_by: Mapped[str] = mapped_column(OutsideText(100))
+    at: Mapped[datetime]
+
+
 class LeaseRow(Base):
     __tablename__ = "leases"
     name: Mapped[str] = mapped_column(String(50), primary_key=True)
     holder: Mapped[str] = mapped_column(String(64))
     expires_at: Mapped[datetime]
+    fence: Mapped[int] = mapped_column(default=0, server_default=_ZERO)  # grows with every new holder
+
+
+class ApiKeyRow(Base):
+    """A key of the programming interface; only its hash is kept."""
+
+    __tablename__ = "api_keys"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(OutsideText(100), unique=True)
+    key_hash: Mapped[str] = mapped_column(String(64), unique=True)  # SHA-256 of 256 random bits
+    scopes: Mapped[list[Any]] = mapped_column(default=list)
+    created_at: Mapped[datetime]
+    last_used_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
