@@ -30,6 +30,7 @@ def parser(
     add("--output", type=Path, required=True, metavar="DIR")
     add("--method", choices=methods, default="lora", help="which weights are fitted (default: lora)")
     add("--rank", type=int, default=16, help="of lora, dora and adalora (default: 16)")
+    add("--dropout", type=float, default=0.0, help="of lora, dora and adalora (default: 0)")
     add("--epochs", type=int, default=2)
     add("--batch-size", type=int, default=batch_size)
     add("--learning-rate", type=float, help=f"default: {rates}")
@@ -50,6 +51,7 @@ def config_of(arguments: argparse.Namespace) -> TrainingConfig:
         epochs=arguments.epochs, batch_size=arguments.batch_size, seed=arguments.seed,
         learning_rate=arguments.learning_rates[arguments.method] if rate is None else rate,
         method=arguments.method, rank=arguments.rank, alpha=2 * arguments.rank,
+        dropout=arguments.dropout,
         evaluations_per_epoch=arguments.evaluations_per_epoch, patience=arguments.patience,
     )  # fmt: skip
     config.refuse_impossible()

@@ -31,8 +31,9 @@ LEARNING_RATES = {"lora": 3e-4, "dora": 3e-4, "adalora": 1e-3, "prefix": 1e-2, "
 class Method:
     """What the loop needs to know of a way of training. The base is LoRA (Hu et al. 2021, arXiv:2106.09685)."""
 
-    def __init__(self, backbone: Backbone, rank: int, alpha: int, total_steps: int) -> None:
-        self.backbone, self.rank, self.alpha, self.total_steps = backbone, rank, alpha, total_steps
+    def __init__(self, backbone: Backbone, rank: int, alpha: int, total_steps: int, dropout: float = 0.0) -> None:
+        self.backbone, self.rank, self.alpha, self.dropout = backbone, rank, alpha, dropout
+        self.total_steps = total_steps
 
     def attach(self) -> None:
         """Make the weights to be fitted: float32, with gradients."""
@@ -43,7 +44,7 @@ class Method:
 
     def _lora_config(self, **more: Any) -> LoraConfig:
         return LoraConfig(
-            r=self.rank, lora_alpha=self.alpha, lora_dropout=0.0, target_modules=LINEAR_LAYERS,
+            r=self.rank, lora_alpha=self.alpha, lora_dropout=self.dropout, target_modules=LINEAR_LAYERS,
             task_type="CAUSAL_LM", **more,
         )  # fmt: skip
 
@@ -113,7 +114,8 @@ class AdaLora(Method):
     def _peft_config(self) -> PeftConfig:
         total = self.total_steps
         return AdaLoraConfig(
-            target_r=self.rank, init_r=self.rank + max(1, self.rank // 2), lora_alpha=self.alpha, lora_dropout=0.0,
+            target_r=self.rank, init_r=self.rank + max(1, self.rank // 2), lora_alpha=self.alpha,
+            lora_dropout=self.dropout,
             target_modules=LINEAR_LAYERS, task_type="CAUSAL_LM", total_step=total, tinit=total // 10,
             tfinal=0 if total < 2 else max(1, 3 * total // 10), deltaT=max(1, total // 100),
         )  # fmt: skip

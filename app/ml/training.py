@@ -79,7 +79,7 @@ def fit(
     config.refuse_impossible()
     torch.manual_seed(config.seed)
     total_steps = math.ceil(len(task) / config.batch_size) * config.epochs
-    method = METHODS[config.method](backbone, config.rank, config.alpha, total_steps)
+    method = METHODS[config.method](backbone, config.rank, config.alpha, total_steps, config.dropout)
     method.attach()
     if start_from:
         method.start_from(start_from)

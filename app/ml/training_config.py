@@ -23,6 +23,7 @@ class TrainingConfig:
     checkpoint_seconds: float = 120.0
     method: str = "lora"
     evaluations_per_epoch: int = 1
+    dropout: float = 0.0  # of what goes into lora, dora and adalora
     patience: int = 0  # evaluations without a better score after which the run stops; 0: it never does
 
     def refuse_impossible(self) -> None:
@@ -33,5 +34,7 @@ class TrainingConfig:
             )
         if not 0 < self.learning_rate < math.inf:
             raise InvalidInput("The learning rate must be a number above 0.")
+        if not 0 <= self.dropout < 1:
+            raise InvalidInput("The dropout must be at least 0 and below 1.")
         if self.method not in METHODS:
             raise InvalidInput(f"There is no method {self.method!r}; there are {', '.join(METHODS)}.")
