@@ -57,12 +57,16 @@ def unsupported_names(sentence: str, sources: Iterable[str]) -> set[str]:
     return {name for name in found if _bare(name) not in known}
 
 
-def is_supported(sentence: str, sources: Sequence[str], threshold: float = SUPPORTED) -> bool:
-    """Whether a sentence may be shown: figures, names and enough of its words are in the sources."""
+def is_supported(sentence: str, sources: Sequence[str], asked: str = "", threshold: float = SUPPORTED) -> bool:
+    """Whether a sentence may be shown: figures, names and enough of its words are in the sources.
+
+    Names and words may also be the customer's (`asked`), figures never: "so the fee is 0, right?" is no source.
+    """
+    known = [*sources, asked] if asked else sources
     return (
         not unsupported_numbers(sentence, sources)
-        and not unsupported_names(sentence, sources)
-        and support(sentence, sources) >= threshold
+        and not unsupported_names(sentence, known)
+        and support(sentence, known) >= threshold
     )
 
 

@@ -208,7 +208,7 @@ class Chat:
 
         Citation marks are renumbered as they come: the passage that is cited first is [1].
         """
-        sources = [f"{p.question} {p.title} {p.text}" for p in passages] + [question]
+        sources = [f"{p.question} {p.title} {p.text}" for p in passages]
         written, shown, text = "", 0, ""
         cited: list[int] = []
         for piece in self._responder.stream(question, passages, history):
@@ -217,7 +217,7 @@ class Chat:
             if not ends or _begins_unknown(written):
                 continue
             sentence = written[shown : shown + ends[0]]
-            if not is_supported(sentence, sources):
+            if not is_supported(sentence, sources, question):
                 return _extract(passages, language)
             part, shown = _cite(sentence, cited, len(passages)), shown + ends[0]
             text += part
@@ -225,7 +225,7 @@ class Chat:
         if written.strip() in UNKNOWN_REPLIES:
             yield handoff_reply(Need.ANSWER, language)
             return Reply(handoff_reply(Need.ANSWER, language), Outcome.HANDOFF, language=language)
-        if not written.strip() or not is_supported(written[shown:], sources):
+        if not written.strip() or not is_supported(written[shown:], sources, question):
             return _extract(passages, language)
         part = _cite(written[shown:], cited, len(passages)).rstrip()
         if not cited:

@@ -71,3 +71,9 @@ def test_support_says_nothing_between_languages() -> None:
 def test_unsupported_names_leaves_the_first_word_and_possessives() -> None:
     assert unsupported_names("Ask Larkmoor's team", SOURCES) == set()
     assert unsupported_names("Umbra pays, says Kestrel", SOURCES) == {"Kestrel"}
+
+
+def test_is_supported_takes_names_from_the_customer_but_no_figures() -> None:
+    asked = "Is the fee for Zephyr Pay 0 pounds?"
+    assert is_supported("The fee for Zephyr Pay is £5.", ["The fee for Pay is £5."], asked)
+    assert not is_supported("The fee for Pay is £0.", ["The fee for Pay is £5."], asked)
