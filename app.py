@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import signal
@@ -18,6 +19,8 @@ from app.domain.errors import AppError, ConfigurationError, ModelError
 from pipelines.command_line import EXIT_BAD_INPUT, quiet_libraries, show_progress
 
 if TYPE_CHECKING:
+    from fastapi import FastAPI
+
     from app.bootstrap import Services
 
 log = logging.getLogger("bellwether")
@@ -77,32 +80,33 @@ def take_port(host: str, port: int) -> socket.socket:
 
 def run(settings: Settings, port: socket.socket) -> None:
     """Compose the services, serve them, close them."""
+    # What a module consists of stays: looking through it for garbage over and over took a third of the start.
+    gc.disable()
     from app.bootstrap import build_services  # takes seconds: only now that the arguments and the port are good
+    from app.web import create_app
 
+    gc.freeze()
+    gc.enable()
     services = build_services(settings, show_progress)
     try:
-        serve(services, port)
+        serve(services, create_app(services), port)
     finally:
         services.close()
 
 
-def serve(services: "Services", port: socket.socket) -> None:
+def serve(services: "Services", web: "FastAPI", port: socket.socket) -> None:
     """Announce where things are, start what runs beside the pages, and serve them until interrupted."""
     import uvicorn
 
-    from app.web import create_app
-
     settings = services.settings
-    config = uvicorn.Config(
-        create_app(services), log_level="warning", timeout_graceful_shutdown=SECONDS_TO_FINISH
-    )  # fmt: skip
+    config = uvicorn.Config(web, log_level="warning", timeout_graceful_shutdown=SECONDS_TO_FINISH)
     logging.getLogger("uvicorn.error").addFilter(is_no_cancellation)
     password = services.accounts.ensure_first_account()
     host = "localhost" if settings.host in {"0.0.0.0", "127.0.0.1", "::"} else settings.host
     address = f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
     lines = [f"Customers: {address}/", f"Analysts:  {address}/analyst"]
     if password:
-        lines.append(f"Sign in as 'analyst' with the password  {password}  (shown this once; change it soon)")
+        lines.append(f"Sign in as 'analyst' with the password  {password}  (shown this once; then choose your own)")
     print("\n  " + "\n  ".join(lines) + "\n", flush=True)  # noqa: T201
     services.knowledge.start()
     threading.Thread(target=begin_monitoring, args=[services], name="monitoring", daemon=True).start()

@@ -1,23 +1,28 @@
 """The composition root: settings in, services out. Nothing else builds a service."""
 
 import logging
-import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 
+from app.bootstrap_delivery import build_delivery
+from app.bootstrap_detection import alert_policy, build_replay, spike_rule
+from app.bootstrap_jobs import build_scheduler
+from app.bootstrap_operations import build_operations
+from app.bootstrap_web import build_inbox, build_web_parts
 from app.config import Settings
+from app.domain.addresses import canonical_url
 from app.domain.errors import AdapterMismatch, ConfigurationError
 from app.domain.news import TOPICS
-from app.domain.spikes import SpikeRule
 from app.integrations.documents import read_folder
 from app.integrations.extraction import detect_language, extract_page
 from app.integrations.feeds import parse_feed
 from app.integrations.fetcher import Fetcher
-from app.integrations.mailer import Mailer
+from app.integrations.folder import LocalFiles
+from app.integrations.host_limits import HostLimits
+from app.integrations.reading import read_answer_of
 from app.ml.article_classifier import ArticleClassifier
 from app.ml.backbone import Backbone
 from app.ml.calibration import Calibration
@@ -32,20 +37,47 @@ from app.ml.sentiment import SentimentClassifier
 from app.ml.topics import topics_of
 from app.scheduling import JobScheduler
 from app.services.accounts import AccountService
-from app.services.alert_mail import render_alert
 from app.services.alerting import Alerting
-from app.services.chat import Chat
+from app.services.api_keys import ApiKeys
+from app.services.article_texts import ArticleTexts
+from app.services.chat import Chat, Finished
+from app.services.composing import Composing
 from app.services.decisions import THRESHOLDS, Thresholds, load_thresholds
+from app.services.delivery import Delivering
+from app.services.digests import Digests
+from app.services.entities import Entities
+from app.services.export import Export
+from app.services.gathering import Gathering
+from app.services.inbox import Inbox
 from app.services.ingestion import Ingestion
+from app.services.letters import sender_domain
+from app.services.limits import Limits
+from app.services.mail_links import MailLinks
+from app.services.metrics import Metrics
+from app.services.operations import Operations
+from app.services.pushing import Pushing
+from app.services.queueing import ChatQueue
+from app.services.readiness import Check
+from app.services.replay import Replay
 from app.services.retrieval import KnowledgeKeeper, Retrieval, open_index
 from app.services.sample_news import SampleNews
+from app.services.stories import Stories, story_rule
+from app.services.subscriptions import Subscriptions
 from app.storage.accounts import Accounts
-from app.storage.alerts import Alerts, Outbox
+from app.storage.alerts import Alerts
+from app.storage.api_keys import StoredApiKeys
+from app.storage.article_corrections import ArticleCorrections
 from app.storage.articles import Articles
+from app.storage.audit import Audit
 from app.storage.conversations import Conversations
 from app.storage.database import Database, open_database
-from app.storage.jobs import JobRuns, Leases
+from app.storage.exports import ExportRows
+from app.storage.jobs import JobRuns
+from app.storage.outbox import Outbox
+from app.storage.silences import Silences
 from app.storage.sources import Sources
+from app.storage.stories import Sketches
+from app.storage.watchlist import Watchlist
 
 log = logging.getLogger(__name__)
 Progress = Callable[[str, float], None]
@@ -101,18 +133,44 @@ class Services:
     retrieval: Retrieval
     knowledge: KnowledgeKeeper
     chat: Chat
+    inbox: Inbox
     ingestion: Ingestion
+    gathering: Gathering
+    pushing: Pushing
+    api_keys: ApiKeys
     alerting: Alerting
+    silences: Silences
+    audit: Audit
+    replay: Replay
+    subscriptions: Subscriptions
+    digests: Digests
+    mail_links: MailLinks
+    composing: Composing
+    delivering: Delivering
     scheduler: JobScheduler
+    export: Export
+    watchlist: Watchlist
+    entities: Entities
+    article_corrections: ArticleCorrections
     sample: SampleNews
+    limits: Limits
+    chat_queue: ChatQueue
+    metrics: Metrics
+    readiness: Mapping[str, Check]
+    operations: Operations
 
     @property
     def classifier(self) -> SentimentClassifier:
         return self.models.classifier
 
+    def count_tokens(self, text: str) -> int:
+        """How many tokens of the backbone a text has."""
+        return len(self.models.backbone.tokenizer(text, add_special_tokens=False)["input_ids"])
+
     def close(self) -> None:
         self.knowledge.stop()
         self.scheduler.stop()
+        self.gathering.close()
         self.models.backbone.close()
         self.database.close()
 
@@ -205,30 +263,18 @@ def thresholds_of(settings: Settings) -> Thresholds:
     )
 
 
-def build_mailer(settings: Settings) -> Mailer | None:
-    """The mail server's client, or None while no server is set."""
-    if not settings.smtp_host:
-        return None
-    return Mailer(
-        settings.smtp_host,
-        settings.smtp_port,
-        settings.smtp_security,
-        settings.smtp_username,
-        settings.smtp_password.get_secret_value(),
-    )
-
-
 def build_chat(
     settings: Settings,
     conversations: Conversations,
     retrieval: Retrieval,
     responder: Responder,
     judge: Judge | None = None,
+    observe: Callable[[Finished], None] = lambda _finished: None,
 ) -> Chat:
-    """The customer's side."""
+    """The customer's side; `observe` sees every reply."""
     return Chat(
         conversations, retrieval, responder, thresholds_of(settings), utc_now,
-        judge=judge, top_k=settings.top_k, max_question_chars=settings.max_question_chars,
+        judge=judge, top_k=settings.top_k, max_question_chars=settings.max_question_chars, observe=observe,
     )  # fmt: skip
 
 
@@ -248,31 +294,42 @@ def build_services(settings: Settings, progress: Progress = silent, allow_files:
     index = open_index(
         settings.knowledge_dir, settings.effective_index_dir, models.embedder, read_folder, progress
     )  # fmt: skip
-    retrieval = Retrieval(index, models.embedder)
-    conversations, sources, articles = Conversations(database), Sources(database), Articles(database)
+    retrieval = Retrieval(index, models.embedder, clock=utc_now)
+    conversations, sources, articles = Conversations(database), Sources(database, utc_now), Articles(database)
     alerts, outbox, job_runs = Alerts(database), Outbox(database), JobRuns(database)
+    files = LocalFiles(allow_files, settings.source_folders)
     fetcher = Fetcher(
         settings.fetch_timeout_seconds,
         settings.fetch_max_bytes,
         settings.allow_private_addresses,
-        allow_files=allow_files,
+        settings.user_agent,
+        files=files,
+        hosts=HostLimits(settings.fetch_host_delay_seconds, settings.fetch_host_requests),
     )
+    classifier, watchlist = ArticleClassifier(models.classifier), Watchlist(database)
+    entities = Entities(watchlist, articles, classifier.classify_towards)
+    stories = Stories(
+        Sketches(database), articles, story_rule(settings.embedder, settings.stories_by_meaning),
+        models.embedder.embed_passages, models.embedder.name,
+    )  # fmt: skip
     ingestion = Ingestion(
-        sources, articles, fetcher, parse_feed, extract_page, detect_language,
-        ArticleClassifier(models.classifier).classify_articles, utc_now,
-    )  # fmt: skip
-    rule = SpikeRule(
-        min_negatives=settings.spike_min_negatives,
-        max_p_value=settings.spike_max_p_value,
-        cooldown_hours=settings.spike_cooldown_hours,
-        unsure_below=settings.unsure_below,
+        articles, parse_feed, detect_language, classifier.classify_articles, stories, entities, utc_now
     )
-    alerting = Alerting(
-        articles, alerts, outbox, build_mailer(settings), rule, settings.alert_recipients, settings.mail_from,
-        settings.public_url, utc_now,
-        partial(render_alert, time_zone=settings.time_zone, topics=models.classifier.titles),
+    texts = ArticleTexts(
+        fetcher, extract_page, articles.known_urls, canonical_url, settings.fetch_pages_per_visit
     )  # fmt: skip
-    holder = uuid.uuid4().hex
+    gathering = Gathering(
+        sources, ingestion, fetcher, read_answer_of, texts, utc_now, files, settings.fetch_sources_at_once
+    )  # fmt: skip
+    rule, silences = spike_rule(settings), Silences(database)
+    delivery = build_delivery(settings, database, rule, models.classifier.titles, utc_now)
+    alerting = Alerting(
+        articles, alerts, rule, delivery.subscriptions.recipients, sender_domain(settings.mail_from), utc_now,
+        silences, alert_policy(settings),
+    )  # fmt: skip
+    web = build_web_parts(settings, database, models.backbone, retrieval, utc_now)
+    accounts = AccountService(Accounts(database), utc_now)
+    chat = build_chat(settings, conversations, retrieval, models.responder, models.judge, web.metrics.reply)
     return Services(
         settings=settings,
         database=database,
@@ -283,12 +340,35 @@ def build_services(settings: Settings, progress: Progress = silent, allow_files:
         alerts=alerts,
         outbox=outbox,
         job_runs=job_runs,
-        accounts=AccountService(Accounts(database), utc_now),
+        accounts=accounts,
         retrieval=retrieval,
         knowledge=KnowledgeKeeper(retrieval, settings.knowledge_dir, settings.effective_index_dir, read_folder),
-        chat=build_chat(settings, conversations, retrieval, models.responder, models.judge),
+        chat=chat,
+        inbox=build_inbox(settings, database, chat, retrieval, accounts.accounts, utc_now),
         ingestion=ingestion,
+        gathering=gathering,
+        pushing=Pushing(sources, ingestion, utc_now),
+        api_keys=ApiKeys(StoredApiKeys(database), utc_now),
         alerting=alerting,
-        scheduler=JobScheduler(ingestion, alerting, Leases(database), job_runs, utc_now, holder),
-        sample=SampleNews(settings.sample_news_dir, sources, articles, ingestion, alerting, job_runs, utc_now),
+        silences=silences,
+        audit=Audit(database),
+        replay=build_replay(settings, database, delivery.subscriptions),
+        subscriptions=delivery.subscriptions,
+        digests=delivery.digests,
+        mail_links=delivery.mail_links,
+        composing=delivery.composing,
+        delivering=delivery.delivering,
+        scheduler=build_scheduler(settings, database, gathering, alerting, delivery, utc_now),
+        export=Export(articles, ExportRows(database)),
+        watchlist=watchlist,
+        article_corrections=ArticleCorrections(database),
+        entities=entities,
+        sample=SampleNews(
+            settings.sample_news_dir, sources, articles, ingestion, alerting, job_runs, utc_now, watchlist
+        ),
+        limits=web.limits,
+        chat_queue=web.chat_queue,
+        metrics=web.metrics,
+        readiness=web.readiness,
+        operations=build_operations(settings, database, models.backbone.revision, utc_now),
     )

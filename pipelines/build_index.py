@@ -1,4 +1,8 @@
-"""Build the knowledge index of a folder: md, txt, html, pdf, docx, and csv or jsonl with question and answer."""
+"""Build the knowledge index of a folder: md, txt, html, pdf, docx, xlsx, and csv or jsonl with question and answer.
+
+What has not changed since the last time is not embedded again. A program that is running serves its index until the
+new one is complete, and takes it over within seconds.
+"""
 
 from pathlib import Path
 
@@ -13,12 +17,13 @@ def main() -> None:
     parser = command_line.parser(__doc__ or "")
     parser.add_argument("--knowledge", type=Path, required=True, metavar="DIR")
     parser.add_argument("--index", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--fresh", action="store_true", help="embed everything again")
     arguments = parser.parse_args()
     settings = command_line.settings_of(arguments)
     backbone = load_backbone(settings, command_line.show_progress)
     embedder = load_embedder(settings.embedder, backbone, settings.threads)
     index, errors = build_index(
-        arguments.knowledge, arguments.index, embedder, read_folder, command_line.show_progress
+        arguments.knowledge, arguments.index, embedder, read_folder, command_line.show_progress, arguments.fresh
     )
     files = {passage.source.split("#")[0] for passage in index.passages}
     command_line.print_json(

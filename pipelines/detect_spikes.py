@@ -3,9 +3,10 @@
     python -m pipelines.detect_spikes --articles FILE   # JSONL or CSV: published_at, topic, sentiment
     python -m pipelines.detect_spikes --series FILE     # CSV: timestamp, value
 
-Articles give one JSON line for each alert. A series, in the order of time and at any rate, gives timestamp,
-value and an anomaly score in [0, 1], which depends on no later row; 0.5 is a good alarm. `-` reads standard
-input. Times without a zone are UTC.
+Articles may also have: id, entity (a name; in JSONL also a list), probability of the sentiment, seen_at, copies
+(articles of the same story). They give one JSON line for each alert. A series, in the order of time and at any
+rate, gives timestamp, value and an anomaly score in [0, 1], which depends on no later row; 0.5 is a good alarm.
+`-` reads standard input. Times without a zone are UTC.
 """
 
 import argparse
@@ -16,14 +17,16 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import chain
 from typing import Any, TextIO
 
+from app.domain.alerts import topic_and_entity
 from app.domain.anomaly import SeriesScorer
 from app.domain.errors import AppError, InvalidInput
 from app.domain.news import Sentiment
-from app.domain.spikes import Mention, Spike, SpikeRule, detect
+from app.domain.spikes import ENTITY, Mention, Spike, SpikeRule, detect
 
 ARTICLE_FIELDS = ("published_at", "topic", "sentiment")
 SERIES_FIELDS = ("timestamp", "value")
@@ -53,10 +56,14 @@ def main(arguments: list[str] | None = None) -> int:
 
 def print_alerts(path: str) -> None:
     """Read a whole file of articles and print its alerts in the order of detection."""
-    with _open(path) as (name, lines):
-        mentions = [_mention(place, row, number) for number, (place, row) in enumerate(_rows(name, lines))]
-    for spike in detect(mentions, SpikeRule()):
+    for spike in detect(read_mentions(path), SpikeRule()):
         print(json.dumps(_alert(spike), ensure_ascii=False))
+
+
+def read_mentions(path: str) -> list[Mention]:
+    """The articles of a file, one mention by topic and one more for each company. Raises InvalidInput."""
+    with _open(path) as (name, lines):
+        return [m for number, (place, row) in enumerate(_rows(name, lines)) for m in _mentions(place, row, number)]
 
 
 def print_scores(path: str) -> None:
@@ -66,7 +73,7 @@ def print_scores(path: str) -> None:
         writer.writerow([*SERIES_FIELDS, "anomaly_score"])
         scorer = SeriesScorer()
         for place, row in _csv_rows(name, lines, SERIES_FIELDS):
-            score = scorer.score(_value(place, row), _time(place, row["timestamp"]))
+            score = scorer.score(_value(place, row), time_of(place, row["timestamp"]))
             writer.writerow([row["timestamp"], row["value"], f"{score:.6f}"])
 
 
@@ -140,26 +147,41 @@ def _require(place: str, fields: tuple[str, ...], present: Iterable[str]) -> Non
         raise InvalidInput(f"{place}: {', '.join(missing)} missing; needed are {', '.join(fields)}.")
 
 
-def _mention(place: str, row: Mapping[str, Any], number: int) -> Mention:
+def _mentions(place: str, row: Mapping[str, Any], number: int) -> Iterator[Mention]:
     sentiment, topic = str(row["sentiment"]).strip().lower(), str(row["topic"] or "").strip()
     if sentiment not in set(Sentiment):
         raise InvalidInput(f"{place}: the sentiment {row['sentiment']!r} is none of {', '.join(Sentiment)}.")
     if not topic:
         raise InvalidInput(f"{place}: the topic is empty.")
-    return Mention(_time(place, row["published_at"]), topic, sentiment == Sentiment.NEGATIVE, number)
+    probability, copies = (_value(place, row, name) if row.get(name) else 1.0 for name in ("probability", "copies"))
+    if not 0 < probability <= 1 or copies < 1:
+        raise InvalidInput(f"{place}: a probability lies between 0 and 1, and a story has at least one article.")
+    mention = Mention(
+        time_of(place, row["published_at"]),
+        topic,
+        sentiment == Sentiment.NEGATIVE,
+        int(_value(place, row, "id")) if row.get("id") else number,
+        probability=probability,
+        seen_at=time_of(place, row["seen_at"]) if row.get("seen_at") else None,
+        copies=int(copies),
+    )
+    yield mention
+    entities = row.get("entity") or []
+    for entity in [entities] if isinstance(entities, str) else entities:
+        yield replace(mention, topic=f"{ENTITY}{str(entity).strip()}")
 
 
-def _value(place: str, row: Mapping[str, Any]) -> float:
+def _value(place: str, row: Mapping[str, Any], name: str = "value") -> float:
     try:
-        value = float(row["value"])
-    except ValueError as error:
-        raise InvalidInput(f"{place}: the value {row['value']!r} is not a number.") from error
+        value = float(row[name])
+    except (TypeError, ValueError) as error:
+        raise InvalidInput(f"{place}: the {name} {row[name]!r} is not a number.") from error
     if not math.isfinite(value):
-        raise InvalidInput(f"{place}: the value {row['value']!r} is not finite.")
+        raise InvalidInput(f"{place}: the {name} {row[name]!r} is not finite.")
     return value
 
 
-def _time(place: str, text: Any) -> datetime:
+def time_of(place: str, text: Any) -> datetime:
     try:
         moment = datetime.fromisoformat(str(text).strip())
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
@@ -168,8 +190,9 @@ def _time(place: str, text: Any) -> datetime:
 
 
 def _alert(spike: Spike) -> dict[str, object]:
+    topic, entity = topic_and_entity(spike.topic)
     return {
-        "topic": spike.topic,
+        **({"entity": entity} if entity else {"topic": topic}),
         "started_at": spike.started_at.isoformat(),
         "detected_at": spike.detected_at.isoformat(),
         "severity": spike.severity,

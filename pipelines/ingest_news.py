@@ -1,6 +1,7 @@
 """Fetch, classify, store and detect, once; prints the counts.
 
-Without --source, the enabled sources of the database are visited. A file is read as a feed.
+Without --source, the enabled sources of the database are visited. A file is read as a feed, a folder file by
+file: feeds, pages, texts, and rows (JSON Lines, CSV) with title, url, text, published_at and outlet.
 """
 
 from dataclasses import asdict
@@ -14,7 +15,7 @@ from pipelines import command_line
 
 def main() -> None:
     parser = command_line.parser(__doc__ or "")
-    parser.add_argument("--source", action="append", default=[], metavar="URL|FILE")
+    parser.add_argument("--source", action="append", default=[], metavar="URL|FILE|FOLDER")
     parser.add_argument("--once", action="store_true", help="one round, then end (the only way this command runs)")
     parser.add_argument("--data-dir", type=Path, help="database to work on (BELLWETHER_DATA_DIR)")
     arguments = parser.parse_args()
@@ -25,10 +26,10 @@ def main() -> None:
     )
     try:
         sources = [add_source(services, s) for s in arguments.source]
-        sources = sources or [s for s in services.sources.list() if s.enabled]
-        report = services.ingestion.run(sources)
+        sources = sources or [s for s in services.sources.list() if s.enabled and s.kind != "push"]
+        report = services.gathering.run(sources)
         alerts = services.alerting.detect()
-        deliveries = services.alerting.deliver()
+        deliveries = services.delivering.deliver()
         command_line.print_json({**asdict(report), "alerts": len(alerts), "deliveries": deliveries})
     finally:
         services.close()
@@ -38,9 +39,10 @@ def main() -> None:
 
 def add_source(services: Services, address: str) -> Source:
     """The source with that address, added if it is new. A path becomes a file address."""
-    url = address if "://" in address else Path(address).resolve().as_uri()
+    local = "://" not in address
+    url = Path(address).resolve().as_uri() if local else address
     try:
-        return services.sources.add(address, url)
+        return services.sources.add(address, url, "folder" if local and Path(address).is_dir() else "auto")
     except Conflict:
         return next(source for source in services.sources.list() if source.url == url)
 

@@ -18,7 +18,7 @@ from typing import Any
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
-from app.domain.conversations import Passage, Role
+from app.domain.conversations import Passage, Role, StoredMessage
 from app.domain.errors import InvalidInput
 from app.domain.figures import figures_in
 from app.domain.guardrails import language_of
@@ -29,6 +29,7 @@ from app.ml.dialogue_exports import COLUMNS, ROLES, ExportReader
 from app.ml.dialogues import Exchange, PastConversation, Selection, Speaker, Turn
 from app.services.past_answers import PassageFinder, cited
 from app.storage.conversations import Conversations
+from app.storage.corrections import Corrections
 from app.storage.database import Database, open_database
 from pipelines import command_line
 
@@ -100,18 +101,19 @@ def prepare(arguments: argparse.Namespace) -> None:
 
 
 def stored_conversations(url: str) -> list[PastConversation]:
-    """Everything in this application's database. Replies have no corrections of their own there yet."""
+    """Everything in this application's database, with what agents wrote and corrected there."""
     database = _existing(url)
     try:
-        store = Conversations(database)
+        store, corrections = Conversations(database), Corrections(database).everything()
         asked_for_person = {handoff.conversation_id for handoff in store.handoffs(limit=1_000_000)}
         return [
             PastConversation(
                 key=f"database:{key}",
                 turns=tuple(
                     Turn(
-                        Speaker.CUSTOMER if message.role is Role.CUSTOMER else Speaker.BOT,
+                        _speaker(message),
                         message.content,
+                        corrections[message.id].answer if message.id in corrections else "",
                         feedback=message.feedback,
                         outcome=message.outcome,
                         citations=message.citations,
@@ -125,6 +127,12 @@ def stored_conversations(url: str) -> list[PastConversation]:
         ]
     finally:
         database.close()
+
+
+def _speaker(message: StoredMessage) -> Speaker:
+    if message.role is Role.CUSTOMER:
+        return Speaker.CUSTOMER
+    return Speaker.AGENT if message.author else Speaker.BOT
 
 
 def _existing(url: str) -> Database:

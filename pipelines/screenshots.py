@@ -25,7 +25,16 @@ QUESTIONS = {
     "en-GB": ("chat", ["What does my debit card cost abroad?", "What about withdrawing cash abroad?"]),
     "zh-CN": ("chat-zh", ["我的卡丢了，怎么办？", "补一张新卡要多少钱？"]),
 }
-TABS = ("Overview", "Trends", "Articles", "Alerts", "Sources", "Classify")
+# Pages behind the sign-in, and the tabs of each.
+TABS = {
+    "analyst": (
+        "Overview", "Trends", "Articles", "Alerts", "Watchlist", "Sources", "Recipients", "Rules", "Classify",
+    ),
+    "agent": (),
+    "operations": (
+        "Accounts", "API keys", "Jobs", "Models", "Knowledge base", "Settings", "Storage", "Audit log",
+    ),
+}  # fmt: skip
 PATIENCE_MS = 120_000
 
 
@@ -33,7 +42,7 @@ def main() -> None:
     parser = command_line.parser(__doc__ or "")
     parser.add_argument("--address", default="http://127.0.0.1:7860", help="of the running application")
     parser.add_argument("--username", default="analyst")
-    parser.add_argument("--password", help="without it, the analysts' page is left out")
+    parser.add_argument("--password", help="of an administrator, changed since the first start")
     parser.add_argument("--output", type=Path, required=True, metavar="DIR")
     parser.add_argument("--chromium", default="/usr/bin/chromium")
     arguments = parser.parse_args()
@@ -48,7 +57,7 @@ def main() -> None:
             for suffix, look in LOOKS.items():
                 photograph_chat(browser, look, suffix, arguments)
                 if arguments.password:
-                    photograph_dashboard(browser, look, suffix, arguments)
+                    photograph_signed_in(browser, look, suffix, arguments)
     except Error as error:
         raise InvalidInput(f"The pages could not be photographed: {str(error).splitlines()[0]}") from error
 
@@ -74,8 +83,8 @@ def photograph_chat(browser: Any, look: dict[str, Any], suffix: str, arguments: 
         page.context.close()
 
 
-def photograph_dashboard(browser: Any, look: dict[str, Any], suffix: str, arguments: Any) -> None:
-    """The sign-in page and each tab of the analysts' page."""
+def photograph_signed_in(browser: Any, look: dict[str, Any], suffix: str, arguments: Any) -> None:
+    """The sign-in page, and each page and tab behind it."""
     page = browser.new_context(**look, locale="en-GB").new_page()
     page.set_default_timeout(PATIENCE_MS)
     page.goto(f"{arguments.address}/analyst")
@@ -84,15 +93,25 @@ def photograph_dashboard(browser: Any, look: dict[str, Any], suffix: str, argume
     page.get_by_label("Password").fill(arguments.password)
     page.get_by_role("button", name="Sign in").click()
     page.get_by_role("tab", name="Overview").wait_for()
-    for tab in TABS:
-        opened = page.get_by_role("tab", name=tab)
-        if not opened.is_visible():  # narrow screens fold the last tabs into a menu
-            page.locator(".overflow-menu button").first.click()
-            opened = page.locator(".overflow-dropdown button", has_text=tab)
-        opened.click()
-        page.wait_for_timeout(2500)
-        save(page, arguments.output / f"{tab.lower()}{suffix}.png")
+    for name, tabs in TABS.items():
+        page.goto(f"{arguments.address}/{name}/")
+        page.wait_for_timeout(3000)
+        for tab in tabs:
+            open_tab(page, tab)
+            page.wait_for_timeout(2500)
+            save(page, arguments.output / f"{name}-{tab.lower().replace(' ', '-')}{suffix}.png")
+        if not tabs:
+            save(page, arguments.output / f"{name}{suffix}.png")
     page.context.close()
+
+
+def open_tab(page: Any, name: str) -> None:
+    """Choose a tab; narrow screens fold the last ones into a menu."""
+    opened = page.get_by_role("tab", name=name, exact=True)
+    if not opened.is_visible():
+        page.locator(".overflow-menu button").first.click()
+        opened = page.locator(".overflow-dropdown button", has_text=name)
+    opened.click()
 
 
 def save(page: Any, path: Path) -> None:

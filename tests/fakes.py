@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from app.domain.conversations import Message, Passage
 from app.domain.news import TOPICS, Article, Classification, Excerpt, Sentiment
+from app.ml.article_classifier import Towards
 
 _TOPIC_WORDS = {"breach": "cyber", "hack": "cyber", "outage": "cyber", "泄露": "cyber", "profit": "earnings"}
 _NEGATIVE_WORDS = ("breach", "hack", "outage", "falls", "泄露")
@@ -21,6 +22,15 @@ def classify_articles(articles: Sequence[Article]) -> list[Classification]:
     """The same for articles, decided by their text."""
     readings = classify([f"{article.title}. {article.text}" for article in articles])
     return [replace(r, deciding=(a.text,)) if a.text else r for a, r in zip(articles, readings, strict=True)]
+
+
+def classify_towards(asked: Sequence[Towards]) -> list[Classification]:
+    """Towards a company: by the sentences that name it."""
+    texts = []
+    for each in asked:
+        parts = [each.article.title, *each.article.text.split(". ")]
+        texts.append(" ".join(part for part in parts if any(name in part for name in each.written)))
+    return classify(texts)
 
 
 def _reading(text: str) -> Classification:

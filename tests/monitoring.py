@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from email.utils import format_datetime
-from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
@@ -15,24 +14,42 @@ from xml.sax.saxutils import escape
 
 from aiosmtpd.controller import Controller
 
-from app.domain.news import FeedItem
+from app.domain.alerts import AlertPolicy
+from app.domain.news import TOPICS, FeedItem
 from app.domain.spikes import SpikeRule
+from app.integrations.channels import Channels
 from app.integrations.extraction import detect_language, extract_page
 from app.integrations.feeds import parse_feed
 from app.integrations.fetcher import Fetcher
 from app.integrations.mailer import Mailer
-from app.scheduling import JobScheduler
-from app.services.alert_mail import render_alert
+from app.integrations.reading import read_answer_of
+from app.scheduling import JobScheduler, monitoring_jobs
 from app.services.alerting import Alerting
-from app.services.ingestion import Ingestion
-from app.storage.alerts import Alerts, Outbox
+from app.services.article_texts import ArticleTexts
+from app.services.composing import Composing
+from app.services.delivery import Delivering
+from app.services.digests import Digests
+from app.services.entities import Entities
+from app.services.gathering import Gathering
+from app.services.ingestion import Ingestion, canonical_url
+from app.services.mail_links import MailLinks
+from app.services.stories import Stories
+from app.services.subscriptions import Subscriptions
+from app.storage.alerts import Alerts
 from app.storage.articles import Articles
 from app.storage.database import Database
-from app.storage.jobs import JobRuns, Leases
+from app.storage.digests import DigestFigures
+from app.storage.jobs import JobRuns, Leases, PausedJobs
+from app.storage.outbox import Outbox
+from app.storage.silences import Silences
 from app.storage.sources import Sources
-from tests.fakes import classify_articles
+from app.storage.stories import Sketches
+from app.storage.subscriptions import StoredSubscriptions, UsedTokens
+from app.storage.watchlist import Watchlist
+from tests.fakes import classify_articles, classify_towards
 
 RECIPIENTS = ("desk@larkmoor.example", "risk@larkmoor.example")
+AT_ONCE = AlertPolicy(group_wait_minutes=0)
 INTERVALS = {"fetch": 0.3, "detect": 0.3, "deliver": 0.3}
 
 
@@ -48,43 +65,88 @@ class Monitoring:
         rule: SpikeRule = SpikeRule(),  # noqa: B008 - frozen
         holder: str = "this process",
         intervals: dict[str, float] = INTERVALS,
+        alert_policy: AlertPolicy = AT_ONCE,
     ) -> None:
         self.sources, self.articles = Sources(database), Articles(database)
-        self.alerts, self.outbox, self.job_runs = Alerts(database), Outbox(database), JobRuns(database)
-        mailer = Mailer("127.0.0.1", smtp_port, "none", timeout=5) if smtp_port else None
+        self.alerts, self.silences = Alerts(database, clock), Silences(database)
+        self.outbox, self.job_runs = Outbox(database), JobRuns(database)
         fetcher = Fetcher(5, 1_000_000, allow_private_addresses=True, sleep=lambda seconds: None)
+        self.watchlist = Watchlist(database)
+        self.entities = Entities(self.watchlist, self.articles, classify_towards)
         self.ingestion = Ingestion(
-            self.sources,
             self.articles,
-            fetcher,
             parse_feed,
-            extract_page,
             detect_language,
             classify_articles,
+            Stories(Sketches(database), self.articles),
+            self.entities,
             clock,
         )
+        texts = ArticleTexts(fetcher, extract_page, self.articles.known_urls, canonical_url)
+        self.gathering = Gathering(self.sources, self.ingestion, fetcher, read_answer_of, texts, clock)
+        self.subscriptions = Subscriptions(StoredSubscriptions(database), recipients, clock, "Europe/London")
+        self.delivering = delivering(database, clock, self.subscriptions, smtp_port)
         self.alerting = Alerting(
             self.articles,
             self.alerts,
-            self.outbox,
-            mailer,
             rule,
-            recipients,
-            "Bellwether <watch@larkmoor.example>",
-            "https://watch.larkmoor.example",
+            self.subscriptions.recipients,
+            "larkmoor.example",
             clock,
-            render=partial(render_alert, time_zone="Europe/London"),
+            self.silences,
+            alert_policy,
         )
         self.scheduler = JobScheduler(
-            self.ingestion,
-            self.alerting,
+            monitoring_jobs(
+                self.gathering,
+                self.alerting,
+                {"follow_up": self.alerting.follow_up, "deliver": self.delivering.deliver},
+                intervals,
+            ),
             Leases(database),
             self.job_runs,
+            PausedJobs(database),
             clock,
             holder,
-            intervals,
             lease_seconds=3,
         )
+
+
+def delivering(
+    database: Database,
+    clock: Callable[[], datetime],
+    subscriptions: Subscriptions,
+    smtp_port: int | None,
+    draw: Callable[..., bytes] = lambda *_: b"",
+) -> Delivering:
+    """Delivery to an SMTP server on loopback, without pictures (unless `draw` makes them) and without chance."""
+    alerts, articles = Alerts(database), Articles(database)
+    digests = Digests(
+        StoredSubscriptions(database), articles, alerts, DigestFigures(database), "larkmoor.example", clock
+    )
+    links = MailLinks(
+        b"k" * 64,
+        "https://watch.larkmoor.example",
+        subscriptions,
+        UsedTokens(database),
+        clock,
+        alerts.get,
+        lambda alert_id, by: alerts.change(alert_id, "acknowledge", by),
+        lambda alert, by, until: None,
+    )
+    composing = Composing(alerts, articles, digests, subscriptions, links, SpikeRule(), draw, TOPICS, clock)
+    return Delivering(
+        Outbox(database),
+        composing.compose,
+        composing.held_until,
+        Mailer("127.0.0.1", smtp_port, "none", timeout=5) if smtp_port else None,
+        Channels(allow_private_addresses=True),
+        "Bellwether <watch@larkmoor.example>",
+        "larkmoor.example",
+        clock,
+        chance=lambda: 0.5,
+        claim=timedelta(seconds=2),
+    )
 
 
 def calm_items(until: datetime, days: int = 7) -> list[FeedItem]:
@@ -132,11 +194,13 @@ class Site:
     def __init__(self) -> None:
         self.pages: dict[str, tuple[int, str, bytes]] = {}
         self.requests: list[str] = []
+        self.headers: dict[str, dict[str, str]] = {}  # more headers, by path
         site = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                site.requests.append(self.path)
+                if self.path != "/robots.txt":
+                    site.requests.append(self.path)
                 status, content_type, body = site.pages.get(self.path, (404, "text/plain", b"nothing here"))
                 etag = f'"{hash(body)}"'
                 if status == 200 and self.headers.get("If-None-Match") == etag:
@@ -144,6 +208,8 @@ class Site:
                 self.send_response(status)
                 self.send_header("Content-Type", content_type)
                 self.send_header("ETag", etag)
+                for name, value in site.headers.get(self.path, {}).items():
+                    self.send_header(name, value)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)

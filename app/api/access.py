@@ -1,20 +1,19 @@
-"""Who is asking: session cookies, and the guard in front of everything that needs one."""
+"""Who is asking: session cookies, and what a request must show before it may change something."""
 
+import hmac
 from collections.abc import Mapping
 from typing import Protocol
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
-from anyio import to_thread
 from starlette.datastructures import Headers
 from starlette.requests import Request
-from starlette.responses import JSONResponse, RedirectResponse, Response
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.domain.accounts import Account, AccountRole
-from app.domain.errors import AccessDenied, RoleMissing
-from app.services.accounts import AccountService
+from app.domain.errors import AccessDenied, RequestRefused, RoleMissing
+from app.services.accounts import AccountService, form_token
 
 COOKIE = "bellwether_session"
+FORM_HEADER = "x-csrf-token"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -28,8 +27,8 @@ class HasCookies(Protocol):
 class Sessions:
     """Finds the account behind a request's session cookie."""
 
-    def __init__(self, accounts: AccountService) -> None:
-        self._accounts = accounts
+    def __init__(self, accounts: AccountService, public_url: str = "") -> None:
+        self._accounts, self._public_url = accounts, public_url
 
     def signed_in(self, request: HasCookies) -> Account:
         """The signed-in account, whatever its role. Raises AccessDenied."""
@@ -38,24 +37,47 @@ class Sessions:
             raise AccessDenied("You are not signed in, or your session has ended. Sign in again at /sign-in.")
         return account
 
-    def analyst(self, request: HasCookies) -> Account:
-        """The signed-in account, at least an analyst. Raises AccessDenied, or RoleMissing for a lesser role."""
+    def require(self, request: HasCookies, role: AccountRole) -> Account:
+        """The signed-in account with this role or one above it.
+
+        Raises AccessDenied, RoleMissing for a lesser role, RequestRefused while its password is a first one.
+        """
         account = self.signed_in(request)
-        if not account.may(AccountRole.ANALYST):
-            raise RoleMissing("This account may not see the market watch; it needs the analyst role.")
+        if account.must_change:
+            raise RequestRefused("Choose a password of your own first, at /password.")
+        if not account.may(role):
+            raise RoleMissing(f"This account may not do that; it needs the {role} role.")
         return account
 
+    def analyst(self, request: HasCookies) -> Account:
+        """The signed-in account, at least an analyst. Raises as `require` does."""
+        return self.require(request, AccountRole.ANALYST)
 
-def current_account(request: Request) -> Account:
-    """FastAPI dependency: the signed-in analyst. Raises AccessDenied or RoleMissing."""
-    sessions: Sessions = request.app.state.sessions
-    return sessions.analyst(request)
+    def form_token(self, request: HasCookies) -> str:
+        """What the forms and scripts of this session's pages send along."""
+        return form_token(request.cookies.get(COOKIE, ""))
+
+    def check_origin(self, request: Request, token: str | None = None) -> None:
+        """Raise RequestRefused for a request that changes something and was not made by one of our pages."""
+        if not from_own_page(request.headers, self._public_url):
+            raise RequestRefused("The request comes from another site and was refused.")
+        given = (request.headers.get(FORM_HEADER, "") if token is None else token).encode("utf-8", "replace")
+        if not hmac.compare_digest(given, self.form_token(request).encode("ascii")):
+            raise RequestRefused(
+                "The request lacks its page's token. Reload the page; programs send the csrf_token of "
+                "/api/v1/session as X-CSRF-Token, or use an API key."
+            )
 
 
 def signed_in_account(request: Request) -> Account:
     """FastAPI dependency: the signed-in account, whatever its role. Raises AccessDenied."""
     sessions: Sessions = request.app.state.sessions
     return sessions.signed_in(request)
+
+
+def address_of(request: Request) -> str:
+    """Where a request comes from. Behind a proxy the server puts the visitor's address in the proxy's place."""
+    return request.client.host if request.client else ""
 
 
 def from_own_page(headers: Headers, public_url: str = "") -> bool:
@@ -67,41 +89,3 @@ def from_own_page(headers: Headers, public_url: str = "") -> bool:
     if origin is None:
         return headers.get("sec-fetch-site", "none") in ("none", "same-origin")
     return urlsplit(origin).netloc in {headers.get("host"), urlsplit(public_url).netloc} - {"", None}
-
-
-class AccessGuard:
-    """Lets nothing at or below `prefix` through without a session.
-
-    A browser that opens the page itself is sent to the sign-in page (303); everything else answers 401.
-    The account is left in the scope as `user`.
-    """
-
-    def __init__(self, app: ASGIApp, prefix: str, sessions: Sessions, public_url: str = "") -> None:
-        self._app, self._prefix, self._sessions, self._public_url = app, prefix, sessions, public_url
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path = scope.get("path", "")
-        guarded = path == self._prefix or path.startswith(self._prefix + "/")
-        if scope["type"] not in ("http", "websocket") or not guarded:
-            await self._app(scope, receive, send)
-            return
-        refusal = await to_thread.run_sync(self._refusal, scope)
-        await (refusal or self._app)(scope, receive, send)
-
-    def _refusal(self, scope: Scope) -> Response | None:
-        """The answer that keeps a request out, or None."""
-        if scope["type"] == "websocket":  # the dashboard uses none
-            return Response(status_code=403)
-        request = Request(scope)
-        if request.method not in SAFE_METHODS and not from_own_page(request.headers, self._public_url):
-            return JSONResponse({"error": "The request comes from another site and was refused."}, 403)
-        try:
-            account = self._sessions.analyst(request)
-        except RoleMissing as error:
-            return JSONResponse({"error": str(error)}, 403)
-        except AccessDenied as error:
-            if request.method in ("GET", "HEAD") and request.url.path.rstrip("/") == self._prefix:
-                return RedirectResponse(f"/sign-in?next={quote(self._prefix)}", 303)
-            return JSONResponse({"error": str(error)}, 401)
-        scope["user"] = account
-        return None

@@ -22,6 +22,8 @@ class Account:
     role: AccountRole
     failed_attempts: int = 0
     locked_until: datetime | None = None
+    disabled: bool = False  # by an administrator, until one enables it again
+    must_change: bool = False  # its password was chosen by the program: nothing else until it is replaced
 
     def locked(self, now: datetime) -> bool:
         """Whether sign-in is refused at `now` because of earlier failures."""
@@ -31,6 +33,17 @@ class Account:
         """Whether the account's role is `role` or one above it."""
         ranks = list(AccountRole)
         return ranks.index(self.role) >= ranks.index(AccountRole(role))
+
+
+@dataclass(frozen=True)
+class SignedIn:
+    """A session as its owner sees it. `id` names it, and does not open it."""
+
+    id: str
+    started_at: datetime | None
+    expires_at: datetime
+    address: str = ""
+    browser: str = ""
 
 
 def lock_time(failures: int) -> timedelta:

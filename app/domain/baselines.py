@@ -7,7 +7,7 @@ for as it stood at the end of an earlier day, so that what is under test never s
 import math
 from collections import deque
 from collections.abc import Sequence
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from operator import mul, sub
 
 DAY, WEEK = 24, 168
@@ -22,6 +22,7 @@ _OWN_RHYTHM = 30.0  # a series with fewer articles follows the rhythm of all of 
 _LEARNED_DAYS = 3.0  # before these, nothing is known well enough to call a day an outlier
 _OUTLIER = 4.0  # standard deviations above which a day's excess is not learned
 _ALARMED = 1.0  # the same on a day with an alarm
+KNOWN_DAYS = 6  # ends of days at which the level is remembered
 _WILD = 6.0  # times the expected square above which a day's deviations are not learned
 
 
@@ -38,17 +39,18 @@ def weekday(day: int) -> int:
 class Rhythm:
     """How much of a week's news each of its 168 hours brings, as multiples of the mean hour."""
 
-    __slots__ = ("_least", "_squares", "_sums", "hours", "trailing")
+    __slots__ = ("_least", "_squares", "hours", "sums", "trailing")
 
     def __init__(self, hours: Sequence[float], half_life_days: float) -> None:
-        scale = WEEK / math.fsum(hours)
-        lifted = [max(_LEAST_HOUR, hour * scale) for hour in hours]
+        least = _LEAST_HOUR * math.fsum(hours) / WEEK
+        lifted = [hour if hour > least else least for hour in hours]
         scale = WEEK / math.fsum(lifted)
         self.hours = [hour * scale for hour in lifted]
-        self._sums = list(accumulate(self.hours * 2, initial=0.0))
+        self.sums = list(accumulate(self.hours * 2, initial=0.0))
         self._least: dict[int, list[float]] = {}
         self._squares: dict[int, list[float]] = {}
-        days = [sum(self.hours[DAY * d : DAY * d + DAY]) / DAY for d in range(7)]
+        ends = self.sums[: WEEK + 1 : DAY]
+        days = [(end - begin) / DAY for begin, end in pairwise(ends)]
         fade = [0.5 ** (k / half_life_days) for k in range(1, 8)]
         total = sum(fade)
         # Mean of the seven days before each weekday, weighted as the past fades.
@@ -57,22 +59,22 @@ class Rhythm:
 
     def span(self, start: int, length: int) -> float:
         """Sum over `length` hours from an hour of the week on."""
-        return self._sums[start + length] - self._sums[start]
+        return self.sums[start + length] - self.sums[start]
 
     def window(self, hour: int, length: int) -> float:
         """Sum over the `length` hours that end with this one."""
         weeks, length = divmod(length, WEEK)
         end = hour_of_week(hour) + WEEK + 1
-        return self._sums[end] - self._sums[end - length] + WEEK * weeks
+        return self.sums[end] - self.sums[end - length] + WEEK * weeks
 
     def least(self, day: int, lengths: Sequence[int]) -> list[float]:
         """For each length, the smallest window that ends on that day."""
         key = weekday(day)
         if key not in self._least:
             first = WEEK + DAY * key + 1
-            ends = self._sums[first : first + DAY]
+            ends = self.sums[first : first + DAY]
             self._least[key] = [
-                WEEK * (n // WEEK) + min(map(sub, ends, self._sums[first - n % WEEK : first - n % WEEK + DAY]))
+                WEEK * (n // WEEK) + min(map(sub, ends, self.sums[first - n % WEEK : first - n % WEEK + DAY]))
                 for n in lengths
             ]
         return self._least[key]
@@ -80,7 +82,7 @@ class Rhythm:
     def squares(self, kind: int) -> list[float]:
         """For each length of BLOCKS, the sum of the squared blocks of that weekday."""
         if kind not in self._squares:
-            day = self._sums[DAY * kind : DAY * kind + DAY + 1]
+            day = self.sums[DAY * kind : DAY * kind + DAY + 1]
             blocks = [list(map(sub, day[n::n], day[::n])) for n in BLOCKS]
             self._squares[kind] = [sum(map(mul, block, block)) for block in blocks]
         return self._squares[kind]
@@ -100,14 +102,16 @@ def learn_rhythm(
         (sum(counts[hour::DAY]) + _SHRINK_HOUR) / (scale * sum(usual[hour::DAY]) + _SHRINK_HOUR)
         for hour in range(DAY)
     ]
-    by_hour_week = by_hour * 7
-    usual = [scale * u * factor for u, factor in zip(usual, by_hour_week, strict=True)]
+    usual = list(map(mul, usual, [scale * factor for factor in by_hour] * 7))
     hours: list[float] = []
     for start in range(0, WEEK, DAY):
         seen, expected = counts[start : start + DAY], usual[start : start + DAY]
         day = (sum(seen) + _SHRINK_WEEKDAY) / (sum(expected) + _SHRINK_WEEKDAY)
-        rates = zip(prior.hours[start : start + DAY], by_hour, seen, expected, strict=True)
-        hours += [p * h * day * (n + _SHRINK_CELL) / (e * day + _SHRINK_CELL) for p, h, n, e in rates]
+        before = map(mul, prior.hours[start : start + DAY], by_hour)
+        hours += [
+            rate * day * (n + _SHRINK_CELL) / (e * day + _SHRINK_CELL)
+            for rate, n, e in zip(before, seen, expected, strict=True)
+        ]
     return Rhythm(hours, half_life_days)
 
 
@@ -119,6 +123,7 @@ class Calendar:
         self.rhythm = Rhythm([1.0] * WEEK, self.half_life_days)
         self.days_seen = [0.0] * 7
         self._exposure = [0.0]  # weighted hours watched before each day, from the first one on
+        self._known: dict[int, tuple[float, float]] = {}
 
     def weight(self, day: int) -> float:
         """Days grow in weight; dividing by the weight of the present makes the past fade."""
@@ -129,10 +134,18 @@ class Calendar:
         while len(self._exposure) <= day - self.first_day:
             self._exposure.append(self._exposure[-1])  # days of silence
         self._exposure.append(self._exposure[-1] + hours * self.weight(day))
+        self._known.clear()
         self.days_seen[weekday(day)] += hours / DAY
         if sum(self.days_seen) >= 1:
             flat = Rhythm([1.0] * WEEK, self.half_life_days)
             self.rhythm = learn_rhythm(counts, self.days_seen, flat, self.half_life_days)
+
+    def known(self, day: int) -> tuple[float, float]:
+        """The weight of a day and the hours watched up to its end, which every series asks for again and again."""
+        found = self._known.get(day)
+        if found is None:
+            found = self._known[day] = self.weight(day), self.hours_watched(day)
+        return found
 
     def hours_watched(self, day: int) -> float:
         """Faded number of hours watched up to the end of `day`."""
@@ -158,6 +171,7 @@ class Baseline:
         "_cells",
         "_deviations",
         "_expected",
+        "_late",
         "_past",
         "_refresh",
         "_refresh_day",
@@ -173,7 +187,8 @@ class Baseline:
         self._refresh = math.inf  # number of articles at which to learn its own rhythm anew
         self._refresh_day = -1  # the same as a day; none yet
         self._articles = 0.0
-        self._past: deque[tuple[int, float, float]] = deque(maxlen=6)  # sums at the ends of days
+        self._past: deque[tuple[int, float, float]] = deque(maxlen=KNOWN_DAYS)  # sums at the ends of days
+        self._late: dict[int, list[float]] | None = None  # late negatives and other articles learned, by day
         self._deviations, self._expected = [0.0] * len(BLOCKS), [0.0] * len(BLOCKS)
 
     def follow(self, calendar: Calendar) -> None:
@@ -188,8 +203,8 @@ class Baseline:
             if end <= day:
                 negatives, rest = n, r
                 break
-        weight = calendar.weight(day)
-        hours = calendar.hours_watched(day) * self.rhythm.trailing[weekday(day + 1)]
+        weight, hours = calendar.known(day)
+        hours *= self.rhythm.trailing[(day + 1 + _FIRST_WEEKDAY) % 7]
         count = negatives / weight + _PRIOR_COUNT
         hours = max(hours, 1.0)
         return count / hours, rest / weight / hours, count
@@ -231,25 +246,40 @@ class Baseline:
         if hours:
             self._learn_rhythm(calendar, day, kind, hours, factor)
 
-    def learn_late(self, calendar: Calendar, hour: int, negatives: float, rest: float) -> None:
-        """Learn an article that came in after its time; it moves the level from the next day on."""
+    def learn_late(self, calendar: Calendar, hour: int, negatives: float, rest: float) -> float:
+        """Learn an article that came in after its time; it moves the level from the next day on.
+
+        Of what comes late for one day, no more is learned than would not be odd on it: an archive that is loaded
+        at once is no measure of what a day brings. Gives how much of the article was learned.
+        """
         day = hour // DAY
-        if calendar.was_watched(day) or day > calendar.last_day:
-            self.negatives += calendar.weight(day) * negatives
-            self.rest += calendar.weight(day) * rest
+        if not calendar.was_watched(day) and day <= calendar.last_day:
+            return 0.0
+        if self._late is None:
+            self._late = {}
+        rate, others, _ = self.rates(calendar, calendar.last_day)
+        learned = self._late.setdefault(day, [0.0, 0.0])
+        taken = []
+        for i, (amount, mean) in enumerate(((negatives, rate * DAY), (rest, others * DAY))):
+            highest = max(1.0, mean + _ALARMED * math.sqrt(mean * self.dispersion(DAY)))
+            taken.append(max(0.0, min(amount, highest - learned[i])))
+            learned[i] += taken[i]
+        self.negatives += calendar.weight(day) * taken[0]
+        self.rest += calendar.weight(day) * taken[1]
+        return sum(taken)
 
     def _learn_spread(self, kind: int, rate: float, hours: Sequence[tuple[int, float]]) -> None:
         """Add the squared deviations of the day's blocks from what `rate` makes of them; empty ones in one go."""
-        rhythm, start = self.rhythm, DAY * kind
-        mean = rate * self.rhythm.span(DAY * kind, DAY)
+        start, sums, squares = DAY * kind, self.rhythm.sums, self.rhythm.squares(kind)
+        mean = rate * (sums[start + DAY] - sums[start])
         for i, length in enumerate(BLOCKS):
             counts: dict[int, float] = {}
             for hour, count in hours:
-                block = hour // length
+                block = start + hour // length * length
                 counts[block] = counts.get(block, 0.0) + count
-            deviations = rate * rate * rhythm.squares(kind)[i]
+            deviations = rate * rate * squares[i]
             for block, count in counts.items():
-                deviations += count * (count - 2.0 * rate * rhythm.span(start + block * length, length))
+                deviations += count * (count - 2.0 * rate * (sums[block + length] - sums[block]))
             usual = (self._deviations[i] + _PRIOR_DISPERSION * _PRIOR_EVENTS) / (self._expected[i] + _PRIOR_EVENTS)
             self._deviations[i] += min(deviations, _WILD * max(1.0, mean * usual))
             self._expected[i] += mean

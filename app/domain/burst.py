@@ -9,10 +9,10 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from dataclasses import dataclass
-from itertools import chain
+from functools import cached_property
 from typing import TYPE_CHECKING
 
-from app.domain.baselines import DAY, Baseline
+from app.domain.baselines import DAY, KNOWN_DAYS, Baseline
 from app.domain.tails import tail_probability
 
 if TYPE_CHECKING:
@@ -39,6 +39,17 @@ class Limits:
     half_life_hours: float
     min_history_hours: float
 
+    @cached_property
+    def reach(self) -> list[int]:
+        """How many days before the present one the last days end that lie before any window of today."""
+        return sorted({back for length in self.windows for back in _days_back(length)})
+
+    @cached_property
+    def ends(self) -> list[tuple[int, int]]:
+        """For each window length, the places in `reach` for the windows that end first and last today."""
+        places = {back: place for place, back in enumerate(self.reach)}
+        return [(places[first], places[last]) for first, last in map(_days_back, self.windows)]
+
     def p_values(self, watched: int) -> list[float]:
         """For each window length, the largest p-value that is an alarm when so many series are watched.
 
@@ -47,6 +58,11 @@ class Limits:
         """
         bound = self.max_p_value * min(1.0, self.series_in_full / max(1, watched))
         return [bound * max(1.0, length**_OVERLAP / _OVERLAP_SCALE) for length in self.windows]
+
+
+def _days_back(length: int) -> tuple[int, int]:
+    """Days between today and the last day before a window, for the windows that end first and last today."""
+    return 1 - (1 - length) // DAY, 1 - (DAY - length) // DAY
 
 
 @dataclass(frozen=True)
@@ -90,8 +106,8 @@ class Series:
         self._alarm = 0  # length of the window that is in alarm
         self._since = -1  # hour from which on articles have not had their alert
 
-    def add(self, watch: Watch, negatives: float, rest: float) -> Finding | None:
-        """Count articles of the present hour, and test if they may matter."""
+    def add(self, watch: Watch, negatives: float, rest: float, quiet: bool = False) -> Finding | None:
+        """Count articles of the present hour, and test if they may matter and are not `quiet`."""
         hour = watch.hour
         if not self._hours or self._hours[-1] != hour:
             self._begin_hour(watch, hour)
@@ -100,14 +116,29 @@ class Series:
         if not negatives:
             return None
         self._pending += negatives
-        if self._pending + _ROUNDING < self._slack or watch.history < watch.limits.min_history_hours:
+        if quiet or self._pending + _ROUNDING < self._slack or watch.history < watch.limits.min_history_hours:
             return None
         return self._test(watch)
 
+    def release(self, watch: Watch) -> bool:
+        """End the alarm if by the present hour its window has become ordinary; its articles count no more."""
+        hour = watch.hour
+        self._begin_day(watch, hour // DAY)
+        start = max(hour - self._alarm, self._since)
+        count = self._count(self._negatives, start)
+        if count > 0 and self._improbability(watch, hour - 1, start, count)[1] < watch.limits.release_p_value:
+            return False
+        self._alarm, self._since, self._slack = 0, hour, 0.0
+        self._least = self._least_counts(watch, self._day)
+        return True
+
+    def usual(self, watch: Watch, start: int) -> float:
+        """Negatives expected from hour `start` to the present one, by what was known before, at ordinary volume."""
+        day = max(start // DAY - 1, watch.hour // DAY - KNOWN_DAYS)
+        rate = self.baseline.rates(watch.calendar, day)[0]
+        return rate * self.baseline.rhythm.window(watch.hour, watch.hour - start + 1)
+
     def _begin_hour(self, watch: Watch, hour: int) -> None:
-        if self._alarm:
-            self._begin_day(watch, hour // DAY)
-            self._release(watch, hour - 1)
         if hour // DAY != self._today:
             self._today = hour // DAY
             reach = self._count(self._negatives, hour - max(watch.limits.windows) + 1)
@@ -165,15 +196,6 @@ class Series:
         dispersion = base.dispersion(length) * volume
         return mean, tail_probability(count, mean, mean * dispersion * (1.0 + mean / events))
 
-    def _release(self, watch: Watch, hour: int) -> None:
-        """End the alarm if by the end of `hour` its window had become ordinary; its articles count no more."""
-        start = max(hour - self._alarm + 1, self._since)
-        count = self._count(self._negatives, start)
-        if count > 0 and self._improbability(watch, hour, start, count)[1] < watch.limits.release_p_value:
-            return
-        self._alarm, self._since, self._slack = 0, hour + 1, 0.0
-        self._least = self._least_counts(watch, self._day)
-
     def _count(self, sums: list[float], start: int) -> float:
         """Articles from hour `start` on."""
         return sums[-1] - sums[bisect_left(self._hours, start)]
@@ -207,11 +229,10 @@ class Series:
         """For each window length, the smallest count that could be an alarm at any hour of the day."""
         limits, base, calendar = watch.limits, self.baseline, watch.calendar
         deviations = watch.surely_calm()
-        ends = [((day * DAY - n + 1) // DAY - 1, (day * DAY + DAY - n) // DAY - 1) for n in limits.windows]
-        rates = {end: base.rates(calendar, end)[0] for end in set(chain.from_iterable(ends))}
+        rates = [base.rates(calendar, day - back)[0] for back in limits.reach]
         least = []
         for length, usual, (first, last) in zip(
-            limits.windows, base.rhythm.least(day, limits.windows), ends, strict=True
+            limits.windows, base.rhythm.least(day, limits.windows), limits.ends, strict=True
         ):
             mean = min(rates[first], rates[last]) * usual
             if self._since > day * DAY - length:  # a window cut short expects less

@@ -1,4 +1,4 @@
-"""What the scheduler did."""
+"""What the scheduler did, does, and was told to leave."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from datetime import datetime
 
 @dataclass(frozen=True)
 class JobRun:
-    """One run of a scheduled job. `ended_at` is None while it runs, and for good if its program stopped in it."""
+    """One run of a scheduled job. `ended_at` is None while it runs."""
 
     id: int
     job: str
@@ -15,3 +15,23 @@ class JobRun:
     ended_at: datetime | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
     error: str = ""
+
+
+@dataclass(frozen=True)
+class JobPause:
+    """Who stopped a job from being run at its times, and when."""
+
+    job: str
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class JobStatus:
+    """A job at present. `next_at` is None in a process that does not run the jobs."""
+
+    job: str
+    running: bool = False
+    pause: JobPause | None = None
+    next_at: datetime | None = None
+    last: JobRun | None = None

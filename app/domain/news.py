@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 
 class Sentiment(StrEnum):
@@ -96,6 +97,16 @@ class FeedItem:
 
 
 @dataclass(frozen=True)
+class EntityReading:
+    """A company on the watchlist that an article names, and the sentiment towards it ("" where unknown)."""
+
+    entity_id: int
+    name: str
+    sentiment: str = ""
+    probability: float = 0.0
+
+
+@dataclass(frozen=True)
 class Article:
     """One stored article."""
 
@@ -110,16 +121,46 @@ class Article:
     id: int | None = None
     classification: Classification | None = None
     duplicate_of: int | None = None  # id of the article that this one repeats
+    story_id: int | None = None  # id of the article that began the story; None: this one did
+    entities: tuple[EntityReading, ...] = ()
+
+
+@dataclass(frozen=True)
+class Story:
+    """One event as several articles tell it: the one that began it, then the others in the order of storing."""
+
+    first: Article
+    articles: tuple[Article, ...]
+
+    @property
+    def copies(self) -> int:
+        """How many articles tell it, near-duplicates included."""
+        return len(self.articles)
+
+    @property
+    def outlets(self) -> tuple[str, ...]:
+        """Those who tell it, each once."""
+        return tuple(dict.fromkeys(article.outlet for article in self.articles if article.outlet))
+
+
+# Feeds are RSS, Atom and JSON Feed; `auto` finds out. A list page is read by a CSS selector, other JSON by a
+# mapping. Nobody visits a push source: programs write to it.
+SOURCE_KINDS = ("auto", "feed", "page", "sitemap", "list", "json", "folder", "push")
 
 
 @dataclass(frozen=True)
 class Source:
-    """A place that articles come from, and how its last visit went."""
+    """A place that articles come from, and how its last visit went.
+
+    `options` may hold: selector (list), mapping (json: a name or the dotted paths of items, title, url, text,
+    published_at, outlet), glob (folder), days (sitemap: how old its pages may be), time_zone (of times without
+    an offset), full_text (fetch the pages that a feed only announces), ignore_robots (with the site's leave).
+    """
 
     id: int
     name: str
     url: str
-    kind: str = "auto"  # auto | feed | page
+    kind: str = "auto"  # one of SOURCE_KINDS
     enabled: bool = True
     sample: bool = False
     interval_minutes: int = 15
@@ -129,6 +170,9 @@ class Source:
     failing_since: datetime | None = None
     etag: str = ""
     last_modified: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    failures: int = 0  # in an unbroken row
+    next_visit_at: datetime | None = None  # not before: the server, or the circuit breaker, asks for a pause
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Detect bursts of bad news: more negative articles on a topic than its past explains. Causal and pure.
 
 What is expected of a window knows the hour of the day, the day of the week and the recent level (baselines.py);
-windows of several lengths are tested at once (burst.py). Six things keep it honest:
+windows of several lengths are tested at once (burst.py). Seven things keep it honest:
 
 - Counts of news are over-dispersed (bursty), so the tail is that of a negative binomial with the observed
   variance; without excess variance it tends to the Poisson tail.
@@ -11,11 +11,18 @@ windows of several lengths are tested at once (burst.py). Six things keep it hon
 - Silence teaches nothing: when no article at all came for a day, the fetcher was down or the history has a
   hole, and those hours count neither as calm nor as history.
 - Many series mean many chances: the bound on the p-value is a budget of false alerts (SpikeRule).
-- Late news is no news: what is seen long after its publication goes into the baseline and fires nothing.
+- One story is one event: its copies add little to its weight (Mention).
+- Late news is no news: what is seen long after its publication fires nothing. It goes into the baseline, though
+  not more of it than would be ordinary for its day, so that an archive loaded at once leaves the level alone.
+
+A series is a topic, or a company ("entity:" and its name). The article of a company's mention is counted by its
+topics already, so that companies add nothing to the volume of all news.
 
 Cold start: for the first `min_history_hours` of the stream nothing is tested. A topic that has not been seen
-since counts as watched and silent: half an article is expected in all that time. The rhythm of the week begins
-flat and is that of all articles until a topic has 30 of its own; the spread begins at 1.5 times the mean.
+since counts as watched and silent: half an article is expected in all that time. What the first visits find was
+published before the watch began: it is taken as the past that it is, and only its last hours (`lag_hours`) can
+fire. The rhythm of the week begins flat and is that of all articles until a topic has 30 of its own; the spread
+begins at 1.5 times the mean.
 """
 
 import math
@@ -23,6 +30,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 from app.domain.anomaly import score_series
 from app.domain.burst import Finding, Limits
@@ -31,6 +39,7 @@ from app.domain.tails import tail_probability
 from app.domain.watch import Watch
 
 __all__ = [
+    "ENTITY",
     "HOUR",
     "Detector",
     "Mention",
@@ -43,6 +52,8 @@ __all__ = [
 ]
 
 HOUR = timedelta(hours=1)
+ENTITY = "entity:"  # begins the series of a company, which goes on with its name
+_COPIES_PER_HALF, _MOST = 4.0, 2.0  # copies that make a story weigh half as much again, and its highest weight
 _SILENCE_HOURS = 24
 
 
@@ -89,9 +100,9 @@ class SpikeRule:
 
 @dataclass(frozen=True)
 class Mention:
-    """One classified article, as the detector sees it. `also` are topics that hold beside the first.
+    """One story, as the detector sees it: a classified article and its copies. `also` are topics beside the first.
 
-    `probability` is that of its sentiment, in [0, 1].
+    `probability` is that of its sentiment, in [0, 1]; `copies` is the number of articles that tell the story.
     """
 
     published_at: datetime
@@ -101,14 +112,18 @@ class Mention:
     also: tuple[str, ...] = ()
     probability: float = 1.0
     seen_at: datetime | None = None  # when we came to know it; None: at once
+    copies: int = 1
 
     @property
     def topics(self) -> tuple[str, ...]:
         return (self.topic, *self.also)
 
     def weight(self, rule: SpikeRule) -> float:
-        """How many articles this one counts for, in [0, 1]."""
-        return self.probability if self.probability < rule.unsure_below else 1.0
+        """How many articles this one counts for, in [0, 2]: a doubling of its copies adds a quarter, up to 16."""
+        certain = self.probability if self.probability < rule.unsure_below else 1.0
+        if self.copies <= 1:
+            return certain
+        return certain * min(_MOST, 1.0 + 0.5 * math.log(self.copies, _COPIES_PER_HALF))
 
 
 @dataclass(frozen=True)
@@ -116,7 +131,7 @@ class Spike:
     """A topic whose negatives in the last `window_hours` are improbable given its past.
 
     `started_at` and `detected_at` are the publication times of the window's first negative article and of
-    the one that tipped the scale. `negatives` is the number of articles; `expected` is the usual count at the
+    the one that tipped the scale. `negatives` is the number of stories; `expected` is the usual count at the
     present volume of news.
     """
 
@@ -132,11 +147,18 @@ class Spike:
 
     @property
     def severity(self) -> str:
-        """low, medium or high, by surprise (-log10 p) and volume."""
-        surprise = -math.log10(max(self.p_value, 1e-300))
-        if surprise >= 10 and self.negatives >= 10:
-            return "high"
-        return "medium" if surprise >= 6 else "low"
+        return severity_of(self.p_value, self.negatives)
+
+
+SEVERITIES = ("low", "medium", "high")
+
+
+def severity_of(p_value: float, stories: int) -> str:
+    """low, medium or high, by surprise (-log10 p) and volume."""
+    surprise = -math.log10(max(p_value, 1e-300))
+    if surprise >= 10 and stories >= 10:
+        return "high"
+    return "medium" if surprise >= 6 else "low"
 
 
 def floor_hour(moment: datetime) -> datetime:
@@ -151,93 +173,95 @@ def detect(mentions: Iterable[Mention], rule: SpikeRule, until: datetime | None 
     dated later are left out. A mention that was late (see SpikeRule) is learned when it was seen.
     With a cooldown of 0, the later spikes of an alarm that is still on are yielded, too.
     """
-    arrivals = sorted(
-        (a for m in mentions if until is None or m.published_at <= until for a in [_arrival(m, rule)]),
-        key=lambda a: (a[0], a[1].article_id),
-    )
-    if not arrivals:
+    stream = arrivals(mentions, rule, until)
+    if not stream:
         return
-    detector = Detector(rule, arrivals[0][0])
+    detector = Detector(rule, stream[0].at)
     quiet_until: dict[str, datetime] = {}
-    for at, mention, late in arrivals:
-        if until is not None and at > until:
-            return
-        if late:
-            detector.learn(mention, at)
-            continue
-        for spike in detector.observe(mention):
-            if rule.cooldown_hours and spike.detected_at != spike.onset_at:
+    for arrival in stream:
+        for topic, finding in detector.take(arrival):
+            at = arrival.at
+            if rule.cooldown_hours and not finding.onset:
                 continue
-            if spike.detected_at >= quiet_until.get(spike.topic, spike.detected_at):
-                quiet_until[spike.topic] = spike.detected_at + timedelta(hours=rule.cooldown_hours)
-                yield spike
+            if at >= quiet_until.get(topic, at):
+                quiet_until[topic] = at + timedelta(hours=rule.cooldown_hours)
+                yield detector.spike(topic, finding, at)
 
 
-def _arrival(mention: Mention, rule: SpikeRule) -> tuple[datetime, Mention, bool]:
-    """When the detector takes note of a mention, and whether that is too late for an alarm."""
-    seen = mention.seen_at
-    if seen is not None and seen - mention.published_at > timedelta(hours=rule.lag_hours):
-        return seen, mention, True
-    return mention.published_at, mention, False
+class Arrival(NamedTuple):
+    """A mention, and when the detector takes note of it.
+
+    A `late` one was seen too long after its publication, and is learned as the past. One that is `quiet` is late,
+    too, but was found as the watch began: it counts in its own time, though it fires nothing.
+    """
+
+    at: datetime
+    mention: Mention
+    late: bool
+    quiet: bool = False
+
+
+def arrivals(mentions: Iterable[Mention], rule: SpikeRule, until: datetime | None = None) -> list[Arrival]:
+    """Mentions in the order in which they are noted; those dated or seen after `until` are left out."""
+    lag, stream = timedelta(hours=rule.lag_hours), []
+    known = [m for m in mentions if until is None or max(m.published_at, m.seen_at or m.published_at) <= until]
+    watched_from = min((m.seen_at or m.published_at for m in known), default=None)
+    for mention in known:
+        published, seen = mention.published_at, mention.seen_at
+        if seen is None or watched_from is None or seen - published <= lag:
+            stream.append(Arrival(published, mention, late=False))
+        elif published < watched_from and seen - watched_from <= lag:
+            stream.append(Arrival(published, mention, late=False, quiet=True))
+        else:
+            stream.append(Arrival(seen, mention, late=True))
+    return sorted(stream, key=lambda a: (a.at, a.mention.article_id))
 
 
 class Detector:
-    """Turns mentions, in the order of time, into spikes."""
+    """Turns mentions, in the order of time, into findings. `watch` holds what is known of every series."""
 
-    def __init__(self, rule: SpikeRule, start: datetime) -> None:
+    def __init__(self, rule: SpikeRule, start: datetime, elsewhere: int = 0) -> None:
         self.rule = rule
-        self._watch = Watch(rule.limits(), _hour(start))
-        self._last = _hour(start)
+        self.watch = Watch(rule.limits(), hour_number(start), elsewhere)
+        self._last = hour_number(start)
         self._recent: dict[str, deque[Mention]] = {}  # negatives that a window may reach
         self._onset: dict[str, datetime] = {}
+        self.ended: list[tuple[str, int]] = []  # series whose alarm has ended, with the hour; to be emptied
+        self.learned: list[float] = []  # how much each late mention added to the past of all news
 
-    def observe(self, mention: Mention) -> list[Spike]:
-        """Count a mention; return the spikes, a topic each, of which it is the article that tips the scale."""
-        self._begin(_hour(mention.published_at))
-        weight, spikes = mention.weight(self.rule), []
-        self._watch.add_total(weight)
+    def take(self, arrival: Arrival) -> list[tuple[str, Finding]]:
+        """Count a mention; return what is improbable, a topic each, since this article tipped the scale."""
+        if arrival.late:
+            self._learn(arrival.mention, hour_number(arrival.at))
+            return []
+        mention = arrival.mention
+        self.advance(hour_number(mention.published_at))
+        weight, findings = mention.weight(self.rule), []
+        if not mention.topic.startswith(ENTITY):
+            self.watch.add_total(weight)
         for topic in mention.topics:
             if not mention.negative:
-                self._watch.add(topic, 0.0, weight)
+                self.watch.add(topic, 0.0, weight)
                 continue
-            recent = self._remember(topic, mention)
-            finding = self._watch.add(topic, weight, 0.0)
+            self._remember(topic, mention)
+            finding = self.watch.add(topic, weight, 0.0, arrival.quiet)
             if finding:
-                spikes.append(self._spike(topic, finding, mention, recent))
-        return spikes
+                if finding.onset:
+                    self._onset[topic] = mention.published_at
+                findings.append((topic, finding))
+        return findings
 
-    def learn(self, mention: Mention, at: datetime) -> None:
-        """Take a mention that was seen late, `at` that time, into the past of its topics."""
-        self._begin(_hour(at), quiet=True)
-        weight = mention.weight(self.rule)
-        for topic in mention.topics:
-            negatives, rest = (weight, 0.0) if mention.negative else (0.0, weight)
-            self._watch.add_late(topic, _hour(mention.published_at), negatives, rest)
+    def recent(self, topic: str, first_hour: int) -> list[Mention]:
+        """Negatives of a series from an hour on, as far back as the longest window reaches."""
+        return [m for m in self._recent.get(topic, ()) if hour_number(m.published_at) >= first_hour]
 
-    def _begin(self, hour: int, quiet: bool = False) -> None:
-        """Begin an hour if it is a new one. What came late does not end a silence."""
-        if hour > self._watch.hour:
-            self._watch.begin_hour(hour, after_silence=hour - self._last > _SILENCE_HOURS)
-        if not quiet:
-            self._last = hour
-
-    def _remember(self, topic: str, mention: Mention) -> deque[Mention]:
-        recent = self._recent.setdefault(topic, deque())
-        recent.append(mention)
-        oldest = _hour(mention.published_at) - max(self.rule.windows) + 1
-        while _hour(recent[0].published_at) < oldest:
-            recent.popleft()
-        return recent
-
-    def _spike(self, topic: str, finding: Finding, mention: Mention, recent: Iterable[Mention]) -> Spike:
-        now = mention.published_at
-        if finding.onset:
-            self._onset[topic] = now
-        found = [m for m in recent if _hour(m.published_at) >= finding.first_hour]
+    def spike(self, topic: str, finding: Finding, at: datetime) -> Spike:
+        """A finding with its articles."""
+        found = self.recent(topic, finding.first_hour)
         return Spike(
             topic=topic,
             started_at=found[0].published_at,
-            detected_at=now,
+            detected_at=at,
             window_hours=finding.window_hours,
             negatives=len(found),
             expected=finding.expected,
@@ -246,7 +270,30 @@ class Detector:
             onset_at=self._onset[topic],
         )
 
+    def advance(self, hour: int, quiet: bool = False) -> None:
+        """Begin an hour if it is a new one. What is `quiet`, as late news, does not end a silence."""
+        if hour > self.watch.hour:
+            self.ended += self.watch.begin_hour(hour, after_silence=hour - self._last > _SILENCE_HOURS)
+        if not quiet:
+            self._last = hour
 
-def _hour(moment: datetime) -> int:
+    def _learn(self, mention: Mention, hour: int) -> None:
+        """Take a mention that was seen late, in that hour, into the past of its topics."""
+        self.advance(hour, quiet=True)
+        weight, published = mention.weight(self.rule), hour_number(mention.published_at)
+        negatives, rest = (weight, 0.0) if mention.negative else (0.0, weight)
+        learned = max(self.watch.add_late(topic, published, negatives, rest) for topic in mention.topics)
+        self.learned.append(0.0 if mention.topic.startswith(ENTITY) else learned)
+        self.watch.add_late_total(published, self.learned[-1])
+
+    def _remember(self, topic: str, mention: Mention) -> None:
+        recent = self._recent.setdefault(topic, deque())
+        recent.append(mention)
+        oldest = hour_number(mention.published_at) - max(self.rule.windows) + 1
+        while hour_number(recent[0].published_at) < oldest:
+            recent.popleft()
+
+
+def hour_number(moment: datetime) -> int:
     """Hours since 1970-01-01 UTC."""
     return int(moment.timestamp() // 3600)

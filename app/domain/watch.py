@@ -10,11 +10,12 @@ class Watch:
     """All series of one stream. Show it hours in order, and in each hour the articles as they come.
 
     Hours are counted from 1970-01-01 UTC; counts may be fractions. Memory is that of at most 240 hours
-    a series, and of one number an hour of the stream.
+    a series, and of one number an hour of the stream. `elsewhere` is the number of series that are watched
+    beside those shown here, which matters to the correction for many.
     """
 
-    def __init__(self, limits: Limits, first_hour: int) -> None:
-        self.limits, self.hour = limits, first_hour
+    def __init__(self, limits: Limits, first_hour: int, elsewhere: int = 0) -> None:
+        self.limits, self.hour, self._elsewhere = limits, first_hour, elsewhere
         self.calendar = Calendar(first_hour // DAY, limits.half_life_hours)
         self.history = 0  # hours watched
         self.series: dict[str, Series] = {}
@@ -24,9 +25,19 @@ class Watch:
         self._faded, self._past_totals = 0.0, dict[int, float]()  # weighted articles, at the ends of days
         self._hours_today = 1
         self._bounds_for, self._bounds, self._surely_calm = -1, list[float](), 0.0
+        self._in_alarm: dict[str, Series] = {}
 
-    def begin_hour(self, hour: int, after_silence: bool = False) -> None:
-        """Begin an hour. After a silence, the hours between were not watched: neither calm nor history."""
+    @property
+    def watched(self) -> int:
+        """Number of series, those elsewhere included."""
+        return len(self.series) + self._elsewhere
+
+    def begin_hour(self, hour: int, after_silence: bool = False) -> list[tuple[str, int]]:
+        """Begin an hour. After a silence, the hours between were not watched: neither calm nor history.
+
+        Gives the series whose alarm has ended, each with the hour by whose beginning its window was ordinary.
+        """
+        ended: list[tuple[str, int]] = []
         while self.hour < hour:
             self.hour += 1
             self._totals.append(self._totals[-1])
@@ -35,24 +46,46 @@ class Watch:
             watched = not after_silence or self.hour == hour
             self._hours_today += watched
             self.history += watched
+            if self._in_alarm:
+                over = [name for name, series in self._in_alarm.items() if series.release(self)]
+                ended += [(name, self.hour) for name in over]
+                for name in over:
+                    del self._in_alarm[name]
+        return ended
 
-    def add(self, name: str, negatives: float, rest: float) -> Finding | None:
-        """Count articles of this hour on one series; return what is improbable, if these make it so."""
+    def in_alarm(self, name: str) -> bool:
+        return name in self._in_alarm
+
+    def add(self, name: str, negatives: float, rest: float, quiet: bool = False) -> Finding | None:
+        """Count articles of this hour on one series; return what is improbable, if these make it so.
+
+        Those that are `quiet` make nothing so, though they count for what comes after them.
+        """
         series = self.series.get(name)
         if series is None:
             series = self.series[name] = Series(self)
-        return series.add(self, negatives, rest)
+        finding = series.add(self, negatives, rest, quiet)
+        if finding:
+            self._in_alarm[name] = series
+        return finding
 
     def add_total(self, articles: float) -> None:
         """Count articles of this hour, each once, on however many series it is."""
         self._totals[-1] += articles
 
-    def add_late(self, name: str, hour: int, negatives: float, rest: float) -> None:
-        """Count an article that came too late to be tested: it belongs to the past alone."""
+    def add_late(self, name: str, hour: int, negatives: float, rest: float) -> float:
+        """Count an article that came too late to be tested: it belongs to the past alone.
+
+        Gives how much of it was learned, which add_late_total is to be told.
+        """
         series = self.series.get(name)
         if series is None:
             series = self.series[name] = Series(self)
-        series.baseline.learn_late(self.calendar, hour, negatives, rest)
+        return series.baseline.learn_late(self.calendar, hour, negatives, rest)
+
+    def add_late_total(self, hour: int, articles: float) -> None:
+        """Count late articles of an earlier hour, each once; their past is that of all series, too."""
+        self._faded += self.calendar.weight(hour // DAY) * articles
 
     def total(self, hour: int, length: int) -> float:
         """Articles in the `length` hours that end with `hour`."""
@@ -71,7 +104,7 @@ class Watch:
         """Limits.p_values for the series seen so far."""
         if self._bounds_for != len(self.series):
             self._bounds_for = len(self.series)
-            self._bounds = self.limits.p_values(self._bounds_for)
+            self._bounds = self.limits.p_values(self.watched)
             self._surely_calm = NormalDist().inv_cdf(1.0 - min(0.4, max(self._bounds))) - 0.3
         return self._bounds
 

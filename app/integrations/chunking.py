@@ -5,17 +5,19 @@ Whatever a document was written in, its reader turns it into blocks; the cutting
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from itertools import zip_longest
 
+from app.integrations.blocks import Block
 from app.integrations.extraction import detect_language
 
 CHUNK_CHARS = 900
 CHINESE_CHUNK_CHARS = 450
 
-_HEADING = re.compile(r"(#{1,6})\s+(.*?)\s*#*\s*$")
+_HEADING = re.compile(r" {0,3}(#{1,6})\s+(.*?)\s*#*\s*$")
 _UNDERLINE = re.compile(r"(=+|-+)\s*$")
 _FENCE = re.compile(r"\s*(```|~~~)")
 _LIST_ITEM = re.compile(r"\s*([-*+•>]|\d{1,3}[.)、]|[（(]\d{1,3}[）)])\s*\S")
+_PIPE = re.compile(r"(?<!\\)\|")  # one that was not escaped
 _TABLE_RULE = re.compile(r"[\s|:-]*-[\s|:-]*$")
 _WIDE_END = re.compile(r"[\u3000-\u303f\u3400-\u9fff\uff00-\uffef]$")
 _BORDERS = tuple(
@@ -28,18 +30,9 @@ _BORDERS = tuple(
 )
 
 
-@dataclass(frozen=True)
-class Block:
-    """A heading (`level` 1 to 6), a paragraph or list (`level` 0), or a table of `|` rows with its rule."""
-
-    text: str
-    level: int = 0
-    table: bool = False
-
-
 def markdown_blocks(text: str) -> Iterator[Block]:
-    """The blocks of Markdown; code fences are prose, front matter is left out."""
-    lines = re.sub(r"\A---\n.*?\n---\n", "", text, flags=re.DOTALL).split("\n")
+    """The blocks of Markdown without its front matter; code fences are prose."""
+    lines = text.split("\n")
     paragraph: list[str] = []
     fenced = False
     for at, line in enumerate(lines):
@@ -69,18 +62,6 @@ def plain_blocks(text: str) -> Iterator[Block]:
     for paragraph in re.split(r"\n\s*\n", text):
         if paragraph.strip():
             yield Block(unwrap(paragraph.strip("\n").split("\n")))
-
-
-def table_block(rows: Sequence[Sequence[str]]) -> Block | None:
-    """A table from its cells, the first row being its header; None when all cells are empty."""
-    lines = [
-        "| " + " | ".join(" ".join(cell.split()).replace("|", "\\|") for cell in row) + " |"
-        for row in rows
-        if any(cell.strip() for cell in row)
-    ]
-    if not lines:
-        return None
-    return Block("\n".join([lines[0], "|" + " --- |" * len(rows[0]), *lines[1:]]), table=True)
 
 
 def unwrap(lines: Iterable[str]) -> str:
@@ -157,7 +138,7 @@ def cut_text(text: str, limit: int) -> Iterator[str]:
 
 
 def _cut_table(text: str, limit: int) -> Iterator[str]:
-    """A table that is too long, by rows, each part under the header; a row too long for that is cut as prose."""
+    """A table that is too long, by rows, each part under the header; a row too long for that goes cell by cell."""
     if len(text) <= limit:
         yield text
         return
@@ -165,12 +146,34 @@ def _cut_table(text: str, limit: int) -> Iterator[str]:
     header = "\n".join(lines[:2])
     part = header
     for row in lines[2:]:
-        if part != header and len(part) + 1 + len(row) > limit:
+        too_long = len(header) + 1 + len(row) > limit
+        if part != header and (too_long or len(part) + 1 + len(row) > limit):
             yield part
             part = header
-        if len(header) + 1 + len(row) > limit:
-            yield from cut_text(row, limit)
+        if too_long:
+            yield from _cut_row(_cells(lines[0]), _cells(row), limit)
         else:
             part = f"{part}\n{row}"
     if part != header:
         yield part
+
+
+def _cut_row(names: Sequence[str], cells: Sequence[str], limit: int) -> Iterator[str]:
+    """Every cell with the name of its column, under the row's first one; a long cell as several pieces."""
+    labelled = [
+        (f"{name}: " if name else "", cell) for name, cell in zip_longest(names, cells, fillvalue="") if cell
+    ]
+    first = "".join(labelled[0])
+    if len(labelled) == 1 or len(first) > limit // 3:
+        yield from cut_text(first, limit)
+        first = ""
+    for name, cell in labelled[1:]:
+        label = f"{first}\n{name}" if first else name
+        if len(label) > limit // 2:
+            yield from cut_text(label + cell, limit)
+        else:
+            yield from (label + piece for piece in cut_text(cell, limit - len(label)))
+
+
+def _cells(row: str) -> list[str]:
+    return [cell.strip() for cell in _PIPE.split(row.strip().removeprefix("|").removesuffix("|"))]

@@ -1,17 +1,23 @@
 """Text out of web pages, and the language of a text."""
 
+import logging
 import re
-from datetime import UTC, datetime
 from functools import cache
+from typing import TYPE_CHECKING
 
 import lxml.html
-import trafilatura
 from lxml import etree
 from py3langid.langid import MODEL_FILE, LanguageIdentifier
-from trafilatura.settings import Document
 
 from app.domain.errors import NotAFeed
 from app.domain.news import FeedItem
+from app.integrations.charset import decode_text
+from app.integrations.times import parse_time, plausible
+
+if TYPE_CHECKING:
+    from trafilatura.settings import Document
+
+log = logging.getLogger(__name__)
 
 _UNSEEN = ("script", "style", "noscript", "template", "head")
 _BLOCKS = (
@@ -20,7 +26,8 @@ _BLOCKS = (
     *("section", "table", "td", "th", "tr", "ul"),
 )
 _BREAK = "\u2029"  # paragraph separator: marks the end of a block while the text is put together
-_TAG = re.compile(rb"<\s*[a-zA-Z!]")
+_TAG = re.compile(r"<\s*[a-zA-Z!]")
+_XML_DECLARATION = re.compile(r"^\s*<\?xml[^>]*\?>")
 _EXACT_TIME = (
     '//meta[@property="article:published_time"]/@content',
     '//meta[@itemprop="datePublished"]/@content',
@@ -66,31 +73,37 @@ def visible_text(html: bytes | str | lxml.html.HtmlElement) -> str:
     return "\n".join(line for line in lines if line)
 
 
-def parse_time(value: str) -> datetime | None:
-    """An ISO 8601 time in UTC (one without a zone is taken as UTC); None when it is unusable."""
-    try:
-        moment = datetime.fromisoformat(value.strip())
-        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-    except (ValueError, OverflowError):
-        return None
-
-
-def extract_page(html: bytes, url: str) -> FeedItem:
+def extract_page(content: bytes, url: str, content_type: str = "") -> FeedItem:
     """The article of a web page: title, text and date. Raises NotAFeed when the page holds no text."""
+    html = _XML_DECLARATION.sub("", decode_text(content, content_type))
     tree = parse_html(html) if _TAG.search(html[:65_536]) else None
     if tree is None:
         raise NotAFeed(f"{url} is neither a feed nor a web page. Check the address of the source.")
     times = [time for path in _EXACT_TIME for time in tree.xpath(path)]
     title = " ".join((tree.findtext(".//title") or "").split())
     outlet, text, published_at = "", "", next(filter(None, map(parse_time, times)), None)
-    found = trafilatura.bare_extraction(html, url=url, with_metadata=True, include_comments=False)
-    if isinstance(found, Document):
+    found = _extracted(html, url)
+    if found is not None:
         title, text, outlet = found.title or title, found.text or "", found.sitename or ""
         published_at = published_at or parse_time(found.date or "")
     text = text.strip() or visible_text(tree)
     if not text:
         raise NotAFeed(f"{url} is a web page without readable text; it may need a browser to show any.")
-    return FeedItem(url, title or text.splitlines()[0][:120], text, published_at, outlet)
+    return FeedItem(url, title or text.splitlines()[0][:120], text, plausible(published_at), outlet)
+
+
+def _extracted(html: str, url: str) -> "Document | None":
+    """What trafilatura finds; None where it finds nothing, or fails at a page that browsers would show."""
+    import trafilatura  # it takes long to load, and only the pages of news need it
+    from trafilatura.settings import Document
+
+    try:
+        found = trafilatura.bare_extraction(html, url=url, with_metadata=True, include_comments=False)
+    # Its many parts fail on hostile pages each in its own way; the visible text still stands.
+    except Exception:
+        log.info("No article was found in %s", url, exc_info=True)
+        return None
+    return found if isinstance(found, Document) else None
 
 
 def detect_language(text: str) -> str:

@@ -10,6 +10,7 @@ from itertools import islice
 from typing import Protocol
 
 from app.domain.news import Classification, Excerpt, Sentiment
+from app.domain.watchlist import plain
 from app.ml.executor import Priority
 from app.ml.sentences import groups, joined, sentences
 from app.ml.sentiment import SentimentClassifier
@@ -18,6 +19,7 @@ GROUP_TOKENS = 100  # about what the texts of the training data hold at most
 MAX_GROUPS = 12  # news says first what matters; further down comes background
 MAX_BODY_CHARS = 8000  # more than fits into the groups
 MAX_DECIDING = 2
+MAX_TOWARDS = 3  # sentences on one company that are read for the sentiment towards it
 # The title is the editor's summary and the first group the lead: they say what the article is about.
 TITLE_WEIGHT, LEAD_WEIGHT, GROUP_WEIGHT = 2.0, 1.5, 1.0
 BACKGROUND = 0.75  # of its weight that a group loses when it is surely neutral
@@ -30,6 +32,15 @@ class HasText(Protocol):
     def title(self) -> str: ...
     @property
     def text(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class Towards:
+    """An article, and a company that it names: as it is known, and as it is written there."""
+
+    article: HasText
+    company: str
+    written: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -69,6 +80,14 @@ class ArticleClassifier:
                 progress(share)
 
         readings = iter(self._classifier.classify(flat, priority, tell))
+        return [pool([(part, next(readings)) for part in row]) for row in parts]
+
+    def classify_towards(
+        self, asked: Sequence[Towards], priority: Priority = Priority.SCHEDULED
+    ) -> list[Classification]:
+        """The sentiment of articles towards companies, from the passages that name them, in the order asked."""
+        parts = [_passages(each) for each in asked]
+        readings = iter(self._classifier.classify([part.excerpt for row in parts for part in row], priority))
         return [pool([(part, next(readings)) for part in row]) for row in parts]
 
     def _parts(self, article: HasText) -> list[_Part]:
@@ -132,6 +151,21 @@ def _mean(rows: Sequence[Mapping[str, float]], weights: Sequence[float]) -> dict
         label: sum(weight * row[label] for row, weight in zip(rows, weights, strict=True)) / total
         for label in rows[0]
     }
+
+
+def _passages(asked: Towards) -> list[_Part]:
+    """Title and first sentences that name the company, each towards it; where none does, how the article begins."""
+    name = asked.written[0] if asked.written else asked.company
+    title = " ".join(asked.article.title.split())
+    body = sentences(asked.article.text[:MAX_BODY_CHARS])
+    naming = [text for text in body if any(written in plain(text) for written in asked.written)][:MAX_TOWARDS]
+    parts = []
+    if title and (not naming or any(written in plain(title) for written in asked.written)):
+        parts.append(_Part(Excerpt(title, name, "headline"), TITLE_WEIGHT, title))
+    for text in naming or body[:1]:
+        weight = GROUP_WEIGHT if body and text != body[0] else LEAD_WEIGHT
+        parts.append(_Part(Excerpt(text, name, "report"), weight, text))
+    return parts or [_Part(Excerpt("", name), TITLE_WEIGHT, "")]
 
 
 def _in_one(title: str, body: str) -> str:

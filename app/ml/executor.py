@@ -65,6 +65,10 @@ class ModelExecutor:
         """Number of steps that wait now."""
         return self._queue.qsize()
 
+    def alive(self) -> bool:
+        """Whether steps are still run."""
+        return self._thread.is_alive() and not self._closed
+
     def close(self) -> None:
         """Finish what was submitted, then stop the thread."""
         with self._entrance:

@@ -28,6 +28,11 @@ def shingles(text: str) -> frozenset[str]:
     return frozenset(joint.join(units[i : i + size]) for i in range(max(1, len(units) - size + 1)))
 
 
+def jaccard(one: frozenset[str], other: frozenset[str]) -> float:
+    """Jaccard similarity of two sets of shingles, in [0, 1]."""
+    return len(one & other) / len(one | other)
+
+
 @dataclass(frozen=True)
 class Sketch:
     """What is kept of a text to compare it with others."""
@@ -37,7 +42,7 @@ class Sketch:
 
     def similarity(self, other: "Sketch") -> float:
         """Jaccard similarity of the two sets of shingles, in [0, 1]."""
-        return len(self.shingles & other.shingles) / len(self.shingles | other.shingles)
+        return jaccard(self.shingles, other.shingles)
 
 
 def sketch(text: str) -> Sketch:

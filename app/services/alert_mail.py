@@ -1,92 +1,76 @@
-"""An alert as a mail: plain text and HTML that say the same."""
+"""An alert as a letter: plain text and HTML that say the same, and a short form for chat channels."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
-from email.message import EmailMessage
-from pathlib import Path
-from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from dataclasses import dataclass
 
 from app.domain.alerts import Alert
-from app.domain.news import TOPICS, Article, topic_title
+from app.domain.news import TOPICS, UNSURE_BELOW, Story
+from app.domain.subscriptions import Subscription
+from app.services.letters import MAX_CHAT_CHARS, Letter, one_line, shorten, web_link, writing_for
+from app.services.mail_words import say, topic_in
 
-MAX_ARTICLES = 25
-MAX_QUOTE_CHARS = 400
-DASHBOARD = "/analyst"
+MAX_STORIES = 20
+MAX_OUTLETS = 6
+CHAT_STORIES = 5
+CHART = "chart@bellwether"
+KINDS = ("alert", "update", "escalation")
 
 
-def render_alert(
+@dataclass(frozen=True)
+class AlertLinks:
+    """Addresses that a mail about an alert leads to; empty ones are left out."""
+
+    acknowledge: str = ""
+    silence: str = ""
+    dashboard: str = ""
+    settings: str = ""
+
+
+def write_alert(
     alert: Alert,
-    articles: Sequence[Article],
-    message_id: str,
-    mail_from: str,
-    recipient: str,
-    public_url: str,
-    time_zone: str = "UTC",
+    stories: Sequence[Story],
+    reader: Subscription,
+    links: AlertLinks = AlertLinks(),
+    kind: str = "alert",
+    chart: bytes = b"",
+    chart_hours: int = 1,
     topics: Mapping[str, str] = TOPICS,
-) -> EmailMessage:
-    """One mail to one recipient, without a Date. Articles come in the order of their publication.
+    unsure_below: float = UNSURE_BELOW,
+) -> Letter:
+    """A letter about an alert to one reader. Stories come in the order of their first publication.
 
-    Each comes with its sentiment's probability and what decided it; `topics` are the titles in force.
+    Each comes with its sentiment's probability, what decided it, and who else printed it. `kind` is one of
+    KINDS; `chart` a PNG with bars of `chart_hours`; `topics` are the titles in force. A sentiment
+    less probable than `unsure_below` is called unsure.
     """
-    topic = topic_title(alert.topic, topics)
-    in_order = sorted(articles, key=lambda article: article.published_at)
+    language = reader.language
+    in_order = sorted(stories, key=lambda story: story.first.published_at)
+    count = alert.stories or alert.negatives
+    subject = one_line(alert.entity) or topic_in(language, alert.topic, topics)
+    figures = "figures_copies" if alert.negatives > count else "figures"
+    said = say(language, figures, n=count, copies=alert.negatives, expected=f"{alert.expected:.1f}")
+    title = say(language, kind if kind in KINDS else "alert", subject=subject)
     values = {
         "alert": alert,
-        "topic": topic,
-        "articles": in_order[:MAX_ARTICLES],
-        "more": max(0, len(in_order) - MAX_ARTICLES),
-        "dashboard": f"{_web_link(public_url).rstrip('/')}{DASHBOARD}" if _web_link(public_url) else "",
+        "kind": kind,
+        "title": title,
+        "stories": in_order[:MAX_STORIES],
+        "more": max(0, len(in_order) - MAX_STORIES),
+        "story_count": count,
+        "decisive": set(alert.decisive),
+        "links": links,
+        "chart": CHART if chart else "",
+        "chart_hours": chart_hours,
+        "max_outlets": MAX_OUTLETS,
+        "unsure_below": unsure_below,
+        "chat_stories": CHAT_STORIES,
     }
-    environment = _environment(time_zone)
-    message = EmailMessage()
-    message["Subject"] = (
-        f"[Bellwether] Negative coverage spike: {topic} ({alert.negatives} articles, {alert.expected:.1f} expected)"
+    environment = writing_for(reader, topics)
+    return Letter(
+        subject=f"[Bellwether] {title} ({said})",
+        text=environment.get_template("alert.txt.j2").render(values),
+        html=environment.get_template("alert.html.j2").render(values),
+        short=shorten(environment.get_template("alert.chat.j2").render(values).strip(), MAX_CHAT_CHARS),
+        pictures={CHART: chart} if chart else {},
+        settings=web_link(links.settings),
     )
-    message["From"], message["To"], message["Message-ID"] = mail_from, recipient, message_id
-    message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office replies, please
-    message.set_content(environment.get_template("alert.txt.j2").render(values))
-    message.add_alternative(environment.get_template("alert.html.j2").render(values), subtype="html")
-    return message
-
-
-def _environment(time_zone: str) -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=lambda name: name is not None and name.endswith(".html.j2"),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    zone = ZoneInfo(time_zone)
-
-    def local_time(moment: datetime) -> str:
-        return moment.astimezone(zone).strftime("%d %b %Y, %H:%M %Z")
-
-    environment.filters.update(local_time=local_time, one_line=_one_line, web_link=_web_link, quotes=_quotes)
-    return environment
-
-
-def _one_line(text: str) -> str:
-    """Text without line breaks or control characters, which could pass for other parts of the mail."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
-
-
-def _quotes(article: Article) -> list[str]:
-    """What decided an article's sentiment, besides the title, which stands above it anyway."""
-    deciding = article.classification.deciding if article.classification else ()
-    lines = [_one_line(quote) for quote in deciding]
-    return [_shorten(line, MAX_QUOTE_CHARS) for line in lines if line and line != _one_line(article.title)]
-
-
-def _shorten(text: str, limit: int) -> str:
-    """Text of at most `limit` characters, with a sign where something is left out."""
-    return text if len(text) <= limit else f"{text[: limit - 1].rstrip()}…"
-
-
-def _web_link(url: str) -> str:
-    """The address if a browser may be sent there, else nothing."""
-    return url if urlsplit(url).scheme in ("http", "https") else ""

@@ -1,129 +1,151 @@
-"""From classified articles to alerts, and from alerts to mails that arrive."""
+"""From classified articles to alerts, and when somebody is told of them."""
 
 import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from email.message import EmailMessage
-from email.utils import format_datetime, parseaddr
+from itertools import accumulate
 
-from app.domain.alerts import Alert, Delivery, group_spikes, retry_delay
-from app.domain.errors import AppError, DeliveryRefused
-from app.domain.spikes import HOUR, Spike, SpikeRule, detect
-from app.integrations.mailer import Mailer
-from app.services.alert_mail import render_alert
-from app.storage.alerts import Alerts, Outbox
+from app.domain.alarms import Alarm, AlarmLog
+from app.domain.alerts import Alert, AlertPolicy, Kind, Notice, due_notices, series_of
+from app.domain.decisive import Retrial
+from app.domain.grouping import Group, group_alarms
+from app.domain.silences import silencing
+from app.domain.spikes import HOUR, Mention, SpikeRule
+from app.storage.alerts import Alerts
 from app.storage.articles import Articles
+from app.storage.silences import Silences
 
 log = logging.getLogger(__name__)
 
 HISTORY = timedelta(days=35)  # what the detector learns from
 RECENT = timedelta(hours=24)  # older findings are history and alarm nobody
-NO_SERVER = "not sent: no mail server configured"
+
+RecipientsOf = Callable[[Alert, str], Sequence[str]]
 
 
 class Alerting:
-    """Raises alerts and delivers them. An alert and its deliveries are stored before any mail goes out."""
+    """Raises alerts, lets them grow while their burst lasts, and writes the messages that tell of them.
+
+    An alert and its messages are stored in one transaction; sending them is another's affair.
+    `recipients_of` says who gets a message of a kind (domain.alerts.Kind) about an alert.
+    """
 
     def __init__(
         self,
         articles: Articles,
         alerts: Alerts,
-        outbox: Outbox,
-        mailer: Mailer | None,
         rule: SpikeRule,
-        recipients: Sequence[str],
-        mail_from: str,
-        public_url: str,
+        recipients_of: RecipientsOf,
+        sender_domain: str,
         clock: Callable[[], datetime],
-        render: Callable[..., EmailMessage] = render_alert,
+        silences: Silences,
+        policy: AlertPolicy = AlertPolicy(),  # noqa: B008 - frozen
     ) -> None:
-        self._articles, self._alerts, self._outbox, self._mailer = articles, alerts, outbox, mailer
-        self._rule, self._recipients, self._mail_from = rule, tuple(recipients), mail_from
-        self._public_url, self._clock, self._render = public_url, clock, render
+        self._articles, self._alerts, self._silences = articles, alerts, silences
+        self._rule, self._policy, self._recipients_of = rule, policy, recipients_of
+        self._sender_domain, self._clock = sender_domain, clock
 
     def detect(self, since: datetime | None = None, sample: bool = False) -> list[Alert]:
-        """Look for spikes, and store an alert for each that is outside the cooldown of its topic's last one.
+        """Look for bursts; return the alerts that are new. Those that are there grow, or end.
 
-        Spikes detected before `since` (default: a day ago) are past alarm. The sample's own alerts
-        (`sample`) are mailed to nobody.
+        Bursts that were ordinary again before `since` (default: a day ago) alarm nobody any more. The sample's own
+        alerts (`sample`) are told to nobody.
         """
         now = self._clock()
-        spikes = self._spikes(now, since or now - RECENT, sample)
-        previous = {topic: self._alerts.last_detected(topic, sample) for topic in {s.topic for s in spikes}}
-        recipients = () if sample else self._recipients
-        domain = parseaddr(self._mail_from)[1].rpartition("@")[2] or "bellwether.invalid"
+        since = since or now - RECENT
+        begin = min(since, now - HISTORY)
+        found = AlarmLog(self._mentions(begin, True if sample else None), self._rule, now)
+        own = None if sample else self._real_ids(found.alarms)
+        alarms = [_over(a) for a in found.alarms] if own is None else self._real(found.alarms, own)
+        latest = self._alerts.latest(now - HISTORY, sample)
+        cooldown = timedelta(hours=self._rule.cooldown_hours)
+        retrial = Retrial(found)
         created = []
-        for alert in group_spikes(spikes, previous, timedelta(hours=self._rule.cooldown_hours)):
-            stored = self._alerts.create(alert, recipients, now, domain, sample)
-            if stored is not None:
-                log.info("Alert %s on %s: %s negatives", stored.id, stored.topic, stored.negatives)
+        for group in group_alarms(alarms, latest, cooldown, since, now):
+            alert = _with_decisive(group, retrial, own)
+            if alert.id is not None:
+                self._alerts.grow(alert, now)
+            elif (stored := self._create(alert, now, sample)) is not None:
+                log.info("Alert %s on %s: %s negatives", stored.id, series_of(stored), stored.negatives)
                 created.append(stored)
         return created
 
-    def deliver(self) -> dict[str, int]:
-        """Send what is due in the outbox; return how many were sent, deferred, refused, or wait for a server.
+    def follow_up(self) -> dict[str, int]:
+        """Write what is due about alerts that are there; return how many were told, updated and escalated.
 
-        A mail is marked as sent after the server took it. If the program dies between the two it goes out
-        again under the same Message-ID, which mail programs show once.
+        An alert that a silence held back is told when the silence is over and its burst is not.
         """
-        counts: Counter[str] = Counter(sent=0, deferred=0, refused=0, waiting=0)
-        for delivery in self._outbox.due(self._clock()):
-            counts[self._deliver_one(delivery)] += 1
+        now = self._clock()
+        names = {Kind.ALERT: "alerts", Kind.UPDATE: "updates", Kind.ESCALATION: "escalations"}
+        counts = Counter(dict.fromkeys(names.values(), 0))
+        silences = self._silences.active(now)
+        for alert in self._alerts.unsettled():
+            if silencing(silences, alert, now):
+                continue
+            for kind in due_notices(alert, self._policy, now):
+                if self._alerts.notify(alert, self._notice(alert, kind, now), now, self._sender_domain):
+                    counts[names[kind]] += 1
+                    alert = self._alerts.get(alert.id or 0)
         return dict(counts)
 
-    def _spikes(self, now: datetime, since: datetime, sample: bool) -> list[Spike]:
-        """Spikes from `since` on, every one of them: the stored alerts alone decide about the cooldown.
+    def _create(self, alert: Alert, now: datetime, sample: bool) -> Alert | None:
+        silence = None if sample else silencing(self._silences.active(now), alert, now)
+        notices = [] if sample or silence else [self._notice(alert, Kind.ALERT, now)]
+        silence_id = silence.id if silence else None
+        return self._alerts.create(alert, notices, now, self._sender_domain, sample, silence_id)
 
-        While a sample is loaded, its articles serve as the past of the real ones but never raise an alert.
-        """
-        mentions = self._articles.mentions(min(since, now - HISTORY), sample=True if sample else None)
-        found = detect(mentions, replace(self._rule, cooldown_hours=0), until=now)
-        spikes = [spike for spike in found if spike.detected_at >= since]
-        if sample or not spikes:
-            return spikes
-        begin = since - max(self._rule.windows) * HOUR
-        real = {m.article_id: m.weight(self._rule) for m in self._articles.mentions(begin, sample=False)}
-        least, ratio = self._rule.min_negatives, self._rule.min_ratio
-        own = (replace(s, article_ids=tuple(i for i in s.article_ids if i in real)) for s in spikes)
-        return [
-            replace(s, negatives=len(s.article_ids))
-            for s in own
-            if sum(real[i] for i in s.article_ids) >= max(least, ratio * s.expected)
-        ]
+    def _notice(self, alert: Alert, kind: Kind, now: datetime) -> Notice:
+        """The message of one occasion, which is known by the one before it: written once, whoever is faster."""
+        recipients = self._recipients_of(alert, kind)
+        if kind == Kind.ALERT:
+            reopened = alert.opened_at if alert.id is not None else None
+            return Notice(kind, recipients, _stamp(reopened), now + self._policy.wait)
+        return Notice(kind, recipients, _stamp(alert.opened_at if kind == Kind.ESCALATION else alert.notified_at))
 
-    def _deliver_one(self, delivery: Delivery) -> str:
-        """Try one delivery, record how it went, and name the outcome."""
-        assert delivery.id is not None
-        now = self._clock()
-        if self._mailer is None:
-            if delivery.last_error != NO_SERVER:
-                self._outbox.record_failure(delivery.id, NO_SERVER, now)
-            return "waiting"
-        try:
-            self._mailer.send(self._message(delivery, now), delivery.recipient)
-        except DeliveryRefused as error:
-            log.error("Mail to %s refused: %s", delivery.recipient, error)
-            self._outbox.record_failure(delivery.id, str(error), None)
-            return "refused"
-        except Exception as error:
-            reason = str(error) if isinstance(error, AppError) else f"Unexpected {type(error).__name__}: {error}"
-            log.warning("Mail to %s deferred: %s", delivery.recipient, reason)
-            self._outbox.record_failure(delivery.id, reason, now + retry_delay(delivery.attempts + 1))
-            return "deferred"
-        self._outbox.record_sent(delivery.id, self._clock())
-        return "sent"
+    def _mentions(self, since: datetime, sample: bool | None) -> list[Mention]:
+        """Of topics and of companies: series of one family."""
+        mentions = self._articles.mentions(since, sample=sample)
+        return mentions + self._articles.entity_mentions(since, sample=sample)
 
-    def _message(self, delivery: Delivery, now: datetime) -> EmailMessage:
-        alert = self._alerts.get(delivery.alert_id)
-        message = self._render(
-            alert,
-            self._articles.by_ids(alert.article_ids),
-            delivery.message_id,
-            self._mail_from,
-            delivery.recipient,
-            self._public_url,
-        )
-        message["Date"] = format_datetime(now)
-        return message
+    def _real_ids(self, alarms: Sequence[Alarm]) -> set[int]:
+        """Articles since the first alarm that do not belong to the sample."""
+        if not alarms:
+            return set()
+        return {m.article_id for m in self._mentions(min(a.started_at for a in alarms), sample=False)}
+
+    def _real(self, alarms: Sequence[Alarm], real: set[int]) -> list[Alarm]:
+        """Alarms without the sample's articles. These serve as the past of the real ones but raise no alert."""
+        found = []
+        for alarm in alarms:
+            own = tuple(m for m in alarm.mentions if m.article_id in real)
+            if len(own) == len(alarm.mentions):
+                found.append(alarm)
+                continue
+            least = max(self._rule.min_negatives, self._rule.min_ratio * alarm.expected)
+            weights = accumulate(m.weight(self._rule) for m in own)
+            enough = next((m for m, weight in zip(own, weights, strict=True) if weight >= least), None)
+            if enough is not None:
+                at = max(alarm.detected_at, enough.published_at)
+                found.append(replace(alarm, mentions=own, detected_at=at))
+        return found
+
+
+def _with_decisive(group: Group, retrial: Retrial, own: set[int] | None) -> Alert:
+    """The group's alert with what would not have fired it. Where nothing new is known, it stays as it was."""
+    if not group.alarms:
+        return group.alert
+    decisive = [i for alarm in group.alarms for i in retrial.decisive(alarm, own)]
+    return replace(group.alert, decisive=tuple(dict.fromkeys(decisive)))
+
+
+def _over(alarm: Alarm) -> Alarm:
+    """An alarm of the sample, to which nothing will ever be added: it ends when its window lets go of it."""
+    last = alarm.mentions[-1].published_at
+    return replace(alarm, ended_at=alarm.ended_at or last + alarm.window_hours * HOUR)
+
+
+def _stamp(moment: datetime | None) -> str:
+    """A moment as a part of a key."""
+    return f"{moment:%Y%m%dT%H%M%S%f}" if moment else ""

@@ -70,10 +70,11 @@ class Chat:
         judge: Judge | None = None,
         top_k: int = 4,
         max_question_chars: int = 2000,
+        observe: Callable[[Finished], None] = lambda _finished: None,
     ) -> None:
         self._conversations, self._retrieval, self._responder = conversations, retrieval, responder
         self._thresholds, self._clock, self._judge = thresholds, clock, judge
-        self._top_k, self._max_chars = top_k, max_question_chars
+        self._top_k, self._max_chars, self._observe = top_k, max_question_chars, observe
 
     def start(self) -> str:
         """Begin a conversation; returns its id."""
@@ -116,15 +117,19 @@ class Chat:
             first = first or time.perf_counter() - started
             yield Delta(piece)
         elapsed = time.perf_counter() - started
-        yield Finished(reply, 0, first or elapsed, elapsed)
+        finished = Finished(reply, 0, first or elapsed, elapsed)
+        self._observe(finished)
+        yield finished
 
     def history(self, conversation_id: str) -> list[StoredMessage]:
         """What was said, oldest first."""
         return self._conversations.history(conversation_id)
 
-    def feedback(self, message_id: int, value: int) -> None:
-        """Keep a thumb: -1, 0 or 1."""
-        self._conversations.set_feedback(message_id, value)
+    def feedback(
+        self, message_id: int, value: int, reason: str = "", comment: str = "", conversation_id: str | None = None
+    ) -> None:
+        """Keep a thumb: -1, 0 or 1, and why. Raises InvalidInput, NotFound (see Conversations.set_feedback)."""
+        self._conversations.set_feedback(message_id, value, reason, redact(comment), conversation_id)
 
     def request_person(self, conversation_id: str, contact: str, note: str) -> None:
         """Ask for a person to get back to the customer. Raises InvalidInput without a contact."""

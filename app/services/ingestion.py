@@ -1,30 +1,21 @@
-"""Fetch what is due, keep what is new: deduplicate, classify, store."""
+"""Keep what is new: deduplicate, classify, store."""
 
 import hashlib
-import logging
-import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
-from urllib.parse import urlsplit, urlunsplit
+from datetime import datetime
 
-from app.domain.errors import AppError, NotAFeed
-from app.domain.news import Article, Classification, FeedItem, IngestReport, Source
-from app.integrations.fetcher import Fetched, Fetcher
-from app.ml.near_duplicates import NearDuplicates, Sketch, normalise, sketch
+from app.domain.addresses import canonical_url, storable
+from app.domain.news import Article, Classification, FeedItem, Source
+from app.ml.near_duplicates import normalise
+from app.services.entities import Entities
+from app.services.stories import Read, Stories
+from app.storage.article_rows import NewSketch
 from app.storage.articles import Articles
-from app.storage.sources import Sources
 
-log = logging.getLogger(__name__)
-
-COMPARED = timedelta(days=7)  # how far back near-duplicates are searched
 BATCH = 16  # articles classified and stored together: what a crash can cost
-_MAX_URL = 2000
 _MAX_OUTLET = 200
-_TRACKING = re.compile(r"utm_\w+|fbclid|gclid|msclkid")
-_MEANINGFUL_FRAGMENT = re.compile(r"[/!].*|[0-9a-f]{16,}")  # a route of a web application, or an entry without link
-_UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")  # PostgreSQL and UTF-8 have no place for them
 
 
 class Ingestion:
@@ -35,145 +26,66 @@ class Ingestion:
 
     def __init__(
         self,
-        sources: Sources,
         articles: Articles,
-        fetcher: Fetcher,
         parse_feed: Callable[[bytes, str, str], list[FeedItem]],
-        extract_page: Callable[[bytes, str], FeedItem],
         detect_language: Callable[[str], str],
         classify: Callable[[Sequence[Article]], list[Classification]],
+        stories: Stories,
+        entities: Entities,
         clock: Callable[[], datetime],
     ) -> None:
         self.parse_feed = parse_feed
-        self._sources, self._articles, self._fetcher = sources, articles, fetcher
-        self._extract_page, self._detect_language, self._classify = extract_page, detect_language, classify
-        self._clock = clock
-        self._known_texts = NearDuplicates()
+        self._articles, self._detect_language, self._classify = articles, detect_language, classify
+        self._stories, self._entities, self._clock = stories, entities, clock
         self.storing = threading.Lock()
-
-    def run_due(self) -> IngestReport:
-        """Visit the enabled sources whose interval has passed."""
-        return self.run(self._sources.due(self._clock()))
-
-    def run(self, sources: Sequence[Source]) -> IngestReport:
-        """Visit these sources. One that fails is recorded as failing and never stops the others."""
-        report = IngestReport(sources=len(sources))
-        for source in sources:
-            try:
-                fetched, new, duplicates = self._visit(source)
-                report = replace(
-                    report,
-                    fetched=report.fetched + fetched,
-                    new=report.new + new,
-                    duplicates=report.duplicates + duplicates,
-                )
-            except AppError as error:
-                report = self._note_failure(report, source, str(error))
-            except Exception as error:
-                log.exception("Source %s failed", source.name)
-                message = f"Unexpected {type(error).__name__} while reading this source; the log has the details."
-                report = self._note_failure(report, source, message)
-        return report
 
     def store(self, items: Sequence[FeedItem], source: Source | None, sample: bool = False) -> tuple[int, int]:
         """Store the items that are not there yet; return how many are new and how many known or repeated.
 
         An article is stored together with its classification, so that an interruption leaves nothing half
-        done: what is missing comes in with the next visit.
+        done: what is missing comes in with the next visit. The oldest come first, so that a story begins with
+        the one who told it first.
         """
-        new = 0
+        new, now = 0, self._clock()
+        ordered = sorted(items, key=lambda item: _published(item, now))
         with self.storing:
-            for batch in _batches(items):
+            for batch in _batches(ordered):
                 new += sum(article.duplicate_of is None for article in self._store_batch(batch, source, sample))
         return new, len(items) - new
 
-    def _visit(self, source: Source) -> tuple[int, int, int]:
-        """Counts of one visit: items seen, new, duplicates. Its success is recorded only after the storing."""
-        answer = self._fetcher.fetch(source.url, source.etag, source.last_modified)
-        if answer.not_modified:
-            self._sources.record_success(
-                source.id, self._clock(), source.last_count, source.etag, source.last_modified
-            )
-            return 0, 0, 0
-        items = self._read(source, answer)
-        new, duplicates = self.store(items, source, source.sample)
-        self._sources.record_success(
-            source.id, self._clock(), len(items), answer.etag[:500], answer.last_modified[:100]
-        )
-        return len(items), new, duplicates
-
-    def _read(self, source: Source, answer: Fetched) -> list[FeedItem]:
-        if source.kind == "page":
-            return [self._extract_page(answer.content, answer.url)]
-        try:
-            return self.parse_feed(answer.content, answer.content_type, answer.url)
-        except NotAFeed:
-            if source.kind == "auto" and _looks_like_html(answer):
-                return [self._extract_page(answer.content, answer.url)]
-            raise
-
     def _store_batch(self, items: Sequence[FeedItem], source: Source | None, sample: bool) -> Iterator[Article]:
-        """Classify and store what is new of a batch; yield each article that was stored."""
+        """Read and store what is new of a batch; yield each article that was stored."""
         now = self._clock()
         articles = {a.url: a for a in (self._article(item, source, now) for item in items)}
         known = self._articles.known_urls(articles)
         fresh = [article for url, article in articles.items() if url not in known]
         if not fresh:
             return
-        self._refresh_known_texts(now)
+        self._stories.refresh(now)
         readings = self._classify(fresh)
-        for article, reading in zip(fresh, readings, strict=True):
-            text = sketch(f"{article.title} {article.text}")
-            original = self._articles.find_hash(article.content_hash) or self._known_texts.find(text)
-            stored = self._articles.add(
-                replace(article, classification=reading, duplicate_of=original), now, sample
-            )
+        fresh = self._entities.tag(fresh)
+        for article, reading, read in zip(fresh, readings, self._stories.read(fresh), strict=True):
+            placed = self._stories.place(replace(article, classification=reading), read, sample)
+            stored = self._articles.add(placed, now, sample, self._sketch(read))
             if stored is not None:
-                self._remember(stored, text)
+                self._stories.remember(stored, read, now, sample)
                 yield stored
 
+    def _sketch(self, read: Read) -> NewSketch:
+        return NewSketch(read.minhash, read.vector_bytes, self._stories.embedder)
+
     def _article(self, item: FeedItem, source: Source | None, now: datetime) -> Article:
-        title, text = _storable(item.title), _storable(item.text)
-        published = item.published_at
+        title, text = storable(item.title), storable(item.text)
         return Article(
             url=canonical_url(item.url),
             title=title,
             text=text,
-            published_at=now if published is None or published > now else published,
+            published_at=_published(item, now),
             language=self._detect_language(f"{title}\n{text}"),
             content_hash=content_hash(title, text),
-            outlet=_storable(item.outlet or (source.name if source else ""))[:_MAX_OUTLET],
+            outlet=storable(item.outlet or (source.name if source else ""))[:_MAX_OUTLET],
             source_id=source.id if source else None,
         )
-
-    def _refresh_known_texts(self, now: datetime) -> None:
-        """Make the index hold the originals of the last days, whoever stored them; sketches are made once."""
-        recent = self._articles.recent_texts(now - COMPARED)
-        self._known_texts.keep([article_id for article_id, _, _ in recent])
-        for article_id, title, text in recent:
-            if article_id not in self._known_texts:
-                self._known_texts.add(article_id, sketch(f"{title} {text}"))
-
-    def _remember(self, article: Article, text: Sketch) -> None:
-        if article.duplicate_of is None and article.id is not None:
-            self._known_texts.add(article.id, text)
-
-    def _note_failure(self, report: IngestReport, source: Source, message: str) -> IngestReport:
-        log.warning("Source %s: %s", source.name, message)
-        self._sources.record_failure(source.id, self._clock(), message)
-        return replace(report, errors={**report.errors, source.name: message})
-
-
-def canonical_url(url: str) -> str:
-    """The address under which an article is known: lower-case host, no anchor, no tracking parameters."""
-    parts = urlsplit(_storable(url.strip()))
-    query = "&".join(p for p in parts.query.split("&") if not _TRACKING.fullmatch(p.partition("=")[0].lower()))
-    fragment = parts.fragment if _MEANINGFUL_FRAGMENT.fullmatch(parts.fragment) else ""
-    address = urlunsplit((parts.scheme.lower(), parts.netloc.lower(), parts.path, query, fragment))
-    if len(address) <= _MAX_URL:
-        return address
-    digest = hashlib.sha256(address.encode()).hexdigest()[:32]
-    return f"{address[: _MAX_URL - len(digest) - 1]}#{digest}"
 
 
 def content_hash(title: str, text: str) -> str:
@@ -181,13 +93,9 @@ def content_hash(title: str, text: str) -> str:
     return hashlib.sha256(f"{normalise(title)}\n{normalise(text)}".encode()).hexdigest()
 
 
-def _looks_like_html(answer: Fetched) -> bool:
-    start = answer.content[:512].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    return "html" in answer.content_type.lower() or start.startswith((b"<!doctype html", b"<html"))
-
-
-def _storable(text: str) -> str:
-    return _UNSTORABLE.sub("", text)
+def _published(item: FeedItem, now: datetime) -> datetime:
+    """When an item was published; without a date, or with one ahead of us, now."""
+    return now if item.published_at is None else min(item.published_at, now)
 
 
 def _batches(items: Sequence[FeedItem]) -> Iterator[Sequence[FeedItem]]:

@@ -13,6 +13,7 @@ from app.services.ingestion import BATCH, Ingestion
 from app.storage.articles import Articles
 from app.storage.jobs import JobRuns
 from app.storage.sources import Sources
+from app.storage.watchlist import Watchlist, read_watchlist
 
 JOB = "sample"
 _DAY, _WEEK = timedelta(days=1), timedelta(days=7)
@@ -31,9 +32,11 @@ class SampleNews:
         alerting: Alerting,
         job_runs: JobRuns,
         clock: Callable[[], datetime],
+        watchlist: Watchlist,
     ) -> None:
         self._folder, self._sources, self._articles, self._job_runs = folder, sources, articles, job_runs
         self._ingestion, self._alerting, self._clock = ingestion, alerting, clock
+        self._watchlist = watchlist
 
     def loaded(self) -> bool:
         """Whether the sample is there in full; a load that was interrupted does not count."""
@@ -64,7 +67,8 @@ class SampleNews:
         dates = [item.published_at for items in feeds.values() for item in items if item.published_at]
         if not dates:
             raise InvalidInput(f"{self._folder} holds no sample news (*.xml, *.json).")
-        self._articles.remove_sample()
+        self.remove()
+        self._add_companies()
         shift = shift_to_present(max(dates), self._clock())
         sources = {path: self._add_source(path, items) for path, items in feeds.items()}
         total, report = sum(map(len, feeds.values())), IngestReport(sources=len(feeds))
@@ -85,7 +89,8 @@ class SampleNews:
         return replace(report, alerts=len(alerts))
 
     def remove(self) -> int:
-        """Remove the sample's articles, sources and alerts; return how many articles went."""
+        """Remove the sample's articles, sources, alerts and companies; return how many articles went."""
+        self._watchlist.remove_sample()
         return self._articles.remove_sample()
 
     def _files(self) -> list[Path]:
@@ -100,6 +105,12 @@ class SampleNews:
         source = self._sources.add(name, path.resolve().as_uri(), kind="feed", sample=True)
         self._sources.set_enabled(source.id, False)  # nothing new will ever be in it
         return source
+
+    def _add_companies(self) -> None:
+        path = self._folder / "watchlist.csv"
+        if path.is_file():
+            companies = read_watchlist(path.read_bytes(), str(path))
+            self._watchlist.import_companies(companies, self._clock(), sample=True)
 
     def _sample_sources(self) -> list[Source]:
         return [source for source in self._sources.list() if source.sample]

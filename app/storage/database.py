@@ -1,8 +1,9 @@
 """The engine, its migrations, and one transaction as a context."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,10 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 
 from app.domain.errors import ConfigurationError, InvalidInput, StorageUnavailable
+from app.storage.search import TextSearch
 
 _MIGRATION_LOCK = 8_240_715  # any number that no other program uses on the same PostgreSQL database
+_check: ContextVar[Callable[[Session], None] | None] = ContextVar("check", default=None)
 
 
 class Database:
@@ -31,11 +34,14 @@ class Database:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self.texts = TextSearch(engine)
         self._readers = engine.execution_options(reads_only=True)
 
     @contextmanager
     def session(self) -> Iterator[Session]:
         with _transaction(self.engine) as session:
+            if check := _check.get():
+                check(session)
             yield session
 
     @contextmanager
@@ -45,6 +51,19 @@ class Database:
 
     def close(self) -> None:
         self.engine.dispose()
+
+
+@contextmanager
+def guarded(check: Callable[[Session], None]) -> Iterator[None]:
+    """Begin every writing transaction of this block with `check`, which raises to forbid it.
+
+    It holds for the thread that runs the block; a thread that this one starts needs a copy of its context.
+    """
+    token = _check.set(check)
+    try:
+        yield
+    finally:
+        _check.reset(token)
 
 
 def open_database(url: str) -> Database:
@@ -59,6 +78,7 @@ def open_database(url: str) -> Database:
             event.listen(engine, "connect", _tune_sqlite)
             event.listen(engine, "begin", _begin_sqlite)
         _migrate(engine)
+        return Database(engine)
     except (SQLAlchemyError, CommandError, ImportError, OSError) as error:
         if engine is not None:
             engine.dispose()
@@ -66,7 +86,6 @@ def open_database(url: str) -> Database:
             f"The database {parsed.render_as_string(hide_password=True)} cannot be opened: "
             f"{str(error).splitlines()[0]}. Check BELLWETHER_DATABASE_URL."
         ) from error
-    return Database(engine)
 
 
 def affected_rows(session: Session, statement: Update | Delete) -> int:
@@ -107,7 +126,11 @@ def _parse(url: str) -> URL:
 
 def _tune_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
     connection.isolation_level = None  # the driver would begin too late: see _begin_sqlite
-    for pragma in ("busy_timeout=15000", "journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+    connection.execute("PRAGMA busy_timeout=15000")
+    if not connection.execute("PRAGMA page_count").fetchone()[0]:
+        # The file's space can be given back in small steps only if that was said before anything was in it.
+        connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
 
 

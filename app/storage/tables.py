@@ -14,6 +14,7 @@ from sqlalchemy import (
     TypeDecorator,
     UniqueConstraint,
     literal_column,
+    text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -23,6 +24,7 @@ _ZERO: ColumnElement[int] = literal_column("0")
 _NOTHING: ColumnElement[str] = literal_column("'{}'")
 _NONE: ColumnElement[str] = literal_column("'[]'")
 _ALERT: ColumnElement[str] = literal_column("'alert'")
+_FALSE: ColumnElement[bool] = literal_column("false")
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -93,6 +95,9 @@ class MessageRow(Base):
     outcome: Mapped[str] = mapped_column(String(16), default="")
     citations: Mapped[list[Any]] = mapped_column(default=list)
     feedback: Mapped[int] = mapped_column(default=0)  # -1, 0, 1
+    feedback_reason: Mapped[str] = mapped_column(OutsideText(50), default="", server_default=_EMPTY)
+    feedback_comment: Mapped[str] = mapped_column(OutsideText(1000), default="", server_default=_EMPTY)
+    author: Mapped[str] = mapped_column(OutsideText(100), default="", server_default=_EMPTY)  # an agent's user name
 
 
 class HandoffRow(Base):
@@ -102,6 +107,21 @@ class HandoffRow(Base):
     at: Mapped[datetime]
     contact: Mapped[str] = mapped_column(OutsideText(200))
     note: Mapped[str] = mapped_column(OutsideText(), default="")
+    assignee: Mapped[str] = mapped_column(OutsideText(100), default="", server_default=_EMPTY)
+    resolved_at: Mapped[datetime | None]
+
+
+class CorrectionRow(Base):
+    """The answer that an agent put in the place of a reply: a row to learn from."""
+
+    __tablename__ = "corrections"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    message_id: Mapped[int] = mapped_column(ForeignKey("messages.id", ondelete="CASCADE"), unique=True)
+    at: Mapped[datetime]
+    corrected_by: Mapped[str] = mapped_column(OutsideText(100))
+    question: Mapped[str] = mapped_column(OutsideText())
+    answer: Mapped[str] = mapped_column(OutsideText())
+    passages: Mapped[list[Any]] = mapped_column(default=list)
 
 
 class SourceRow(Base):
@@ -133,10 +153,10 @@ class ArticleRow(Base):
     text: Mapped[str] = mapped_column(OutsideText())
     outlet: Mapped[str] = mapped_column(OutsideText(200), default="")
     language: Mapped[str] = mapped_column(String(8))
-    published_at: Mapped[datetime] = mapped_column(index=True)
+    published_at: Mapped[datetime]
     stored_at: Mapped[datetime]
     content_hash: Mapped[str] = mapped_column(String(64), index=True)
-    duplicate_of: Mapped[int | None] = mapped_column(ForeignKey("articles.id", ondelete="SET NULL"), index=True)
+    duplicate_of: Mapped[int | None] = mapped_column(ForeignKey("articles.id", ondelete="SET NULL"))
     sample: Mapped[bool] = mapped_column(default=False)
     sentiment: Mapped[str] = mapped_column(String(16), default="")
     topic: Mapped[str] = mapped_column(String(32), default="")
@@ -145,8 +165,25 @@ class ArticleRow(Base):
     topic_scores: Mapped[dict[str, Any]] = mapped_column(default=dict)
     deciding: Mapped[str] = mapped_column(OutsideText(), default="", server_default=_EMPTY)  # one excerpt a line
     # The article that begins the story which this one retells; none for an article that begins one itself.
-    story_id: Mapped[int | None] = mapped_column(ForeignKey("articles.id", ondelete="SET NULL"), index=True)
-    __table_args__ = (Index(None, "topic", "published_at"), Index(None, "stored_at"))
+    story_id: Mapped[int | None] = mapped_column(ForeignKey("articles.id", ondelete="SET NULL"))
+    __table_args__ = (
+        # Lists and counts are read off it, without the rows.
+        Index(
+            "ix_articles_timeline",
+            *("published_at", "id", "duplicate_of", "story_id", "sentiment", "language", "topic"),
+        ),
+        Index(None, "stored_at"),
+        # Without the NULLs, for which a planner without statistics would take them.
+        *(
+            Index(
+                None,
+                column,
+                sqlite_where=text(f"{column} IS NOT NULL"),
+                postgresql_where=text(f"{column} IS NOT NULL"),
+            )
+            for column in ("duplicate_of", "story_id")
+        ),
+    )
 
 
 class ArticleTopicRow(Base):
@@ -154,7 +191,8 @@ class ArticleTopicRow(Base):
 
     __tablename__ = "article_topics"
     article_id: Mapped[int] = mapped_column(ForeignKey("articles.id", ondelete="CASCADE"), primary_key=True)
-    topic: Mapped[str] = mapped_column(String(32), primary_key=True, index=True)
+    topic: Mapped[str] = mapped_column(String(32), primary_key=True)
+    __table_args__ = (Index(None, "topic", "article_id"),)
 
 
 class SketchRow(Base):
@@ -175,6 +213,7 @@ class EntityRow(Base):
     name: Mapped[str] = mapped_column(OutsideText(200), unique=True)
     names: Mapped[list[Any]] = mapped_column(default=list)  # other names and tickers, with their rules
     enabled: Mapped[bool] = mapped_column(default=True)
+    sample: Mapped[bool] = mapped_column(default=False)
 
 
 class ArticleEntityRow(Base):
@@ -182,11 +221,23 @@ class ArticleEntityRow(Base):
 
     __tablename__ = "article_entities"
     article_id: Mapped[int] = mapped_column(ForeignKey("articles.id", ondelete="CASCADE"), primary_key=True)
-    entity_id: Mapped[int] = mapped_column(
-        ForeignKey("entities.id", ondelete="CASCADE"), primary_key=True, index=True
-    )
+    entity_id: Mapped[int] = mapped_column(ForeignKey("entities.id", ondelete="CASCADE"), primary_key=True)
     sentiment: Mapped[str] = mapped_column(String(16), default="")
     probability: Mapped[float] = mapped_column(default=0.0)
+    __table_args__ = (Index(None, "entity_id", "article_id"),)
+
+
+class ArticleCorrectionRow(Base):
+    """A sentiment that an analyst put in the place of the model's: a row to learn from, kept after its article."""
+
+    __tablename__ = "article_corrections"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    article_id: Mapped[int | None] = mapped_column(ForeignKey("articles.id", ondelete="SET NULL"), unique=True)
+    text: Mapped[str] = mapped_column(OutsideText())
+    label: Mapped[str] = mapped_column(String(16))
+    topic: Mapped[str] = mapped_column(String(200), default="")
+    corrected_by: Mapped[str] = mapped_column(OutsideText(100))
+    at: Mapped[datetime]
 
 
 class AlertRow(Base):
@@ -210,6 +261,7 @@ class AlertRow(Base):
     sample: Mapped[bool] = mapped_column(default=False)
     stories: Mapped[int] = mapped_column(default=0, server_default=_ZERO)  # that its articles tell
     decisive: Mapped[list[Any]] = mapped_column(default=list, server_default=_NONE)  # without which it would not be
+    opened_at: Mapped[datetime | None]  # when it was stored, or last reopened
     grown_at: Mapped[datetime | None]  # when articles last joined it
     ended_at: Mapped[datetime | None]  # when its window became ordinary again
     notified_at: Mapped[datetime | None]  # when mails were last written
@@ -299,6 +351,8 @@ class AccountRow(Base):
     role: Mapped[str] = mapped_column(String(20))
     failed_attempts: Mapped[int] = mapped_column(default=0)
     locked_until: Mapped[datetime | None]
+    disabled: Mapped[bool] = mapped_column(default=False, server_default=_FALSE)  # by an administrator
+    must_change: Mapped[bool] = mapped_column(default=False, server_default=_FALSE)  # its password, before all else
 
 
 class SessionRow(Base):
@@ -306,6 +360,9 @@ class SessionRow(Base):
     token_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
     account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"), index=True)
     expires_at: Mapped[datetime]
+    started_at: Mapped[datetime | None]
+    address: Mapped[str] = mapped_column(OutsideText(64), default="", server_default=_EMPTY)
+    browser: Mapped[str] = mapped_column(OutsideText(200), default="", server_default=_EMPTY)
 
 
 class JobRunRow(Base):

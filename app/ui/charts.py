@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from html import escape
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from app.domain.alerts import Alert
+from app.domain.expected import ExpectedPoint
 from app.domain.news import Sentiment, TrendPoint, topic_title
 from app.ui.theme import FONT_STACK, NEGATIVE, NEUTRAL, POSITIVE
 
@@ -17,7 +20,15 @@ _SERIES = (
     (Sentiment.NEUTRAL, NEUTRAL, ""),
     (Sentiment.POSITIVE, POSITIVE, "."),
 )
+_OTHER = "#4a8fd0"  # 3:1 on light and on dark
 _SOFT, _HATCH = "#7b8798", "rgba(255,255,255,0.45)"
+
+
+class Other(NamedTuple):
+    """A series to compare with, by its name."""
+
+    name: str
+    points: Sequence[TrendPoint]
 
 
 def trend_chart(
@@ -26,12 +37,16 @@ def trend_chart(
     bucket_hours: int,
     zone: ZoneInfo,
     topics: Mapping[str, str],
+    band: Sequence[ExpectedPoint] = (),
+    name: str = "negative share",
+    other: Other | None = None,
 ) -> go.Figure:
     """Volume stacked by sentiment, above the negative share; a dashed line marks each alert.
 
-    `topics` are the titles by topic, here and below.
+    `topics` are the titles by topic, here and below. `band` is what was to be expected of the negatives, drawn over
+    them; `other` is drawn dotted beside the share of the series `name`. A strip below zooms.
     """
-    if not any(point.total for point in points):
+    if not any(point.total for point in [*points, *(other.points if other else ())]):
         return empty_chart("No articles in this period. Choose a longer one, or add sources.")
     figure = make_subplots(rows=2, cols=1, shared_xaxes=True, row_heights=[0.66, 0.34], vertical_spacing=0.07)
     middles = [_local(point.start + timedelta(hours=bucket_hours / 2), zone) for point in points]
@@ -50,25 +65,21 @@ def trend_chart(
             row=1,
             col=1,
         )
-    figure.add_scatter(
-        x=middles,
-        y=[negative_share(point) for point in points],
-        mode="lines+markers",
-        line={"color": NEGATIVE, "width": 2},
-        marker={"size": 5},
-        name="negative share",
-        showlegend=False,
-        customdata=spans,
-        hovertemplate="%{customdata}: %{y:.0%} negative<extra></extra>",
-        row=2,
-        col=1,
-    )
+    _add_band(figure, band, bucket_hours, zone)
+    _add_share(figure, points, middles, spans, name, other is not None, NEGATIVE)
+    if other:
+        _add_share(figure, other.points, middles, spans, other.name, True, _OTHER, "dot")
     _mark_alerts(figure, points, alerts, bucket_hours, zone, topics)
-    figure.update_yaxes(title_text="articles", rangemode="tozero", row=1, col=1)
+    top = max([4, *(point.total for point in points), *(point.high for point in band)]) * 1.15
+    figure.update_yaxes(title_text="stories", range=[0, top], row=1, col=1)
     figure.update_yaxes(title_text="negative", tickformat=".0%", range=[-0.03, 1.05], dtick=0.5, row=2, col=1)
     figure.update_layout(barmode="stack", bargap=0.15)
     figure.update_xaxes(tickformat=_tick_format(bucket_hours))
-    return _styled(figure, 420)
+    _styled(figure, 470)
+    figure.update_xaxes(fixedrange=False)
+    strip = {"visible": True, "thickness": 0.07, "bgcolor": "rgba(133,146,166,0.12)"}
+    figure.update_xaxes(rangeslider=strip, row=2)
+    return figure
 
 
 def topic_chart(
@@ -157,7 +168,54 @@ def _topic_label(topic: str, topics: Mapping[str, str]) -> str:
 
 
 def _alert_words(alert: Alert, topics: Mapping[str, str]) -> str:
-    return f"Alert on {topic_title(alert.topic, topics)}: {alert.negatives} negative, {alert.expected:.1f} expected"
+    subject = escape(alert.entity) or topic_title(alert.topic, topics)
+    return f"Alert on {subject}: {alert.negatives} negative, {alert.expected:.1f} expected"
+
+
+def _add_share(
+    figure: go.Figure,
+    points: Sequence[TrendPoint],
+    middles: Sequence[datetime],
+    spans: Sequence[str],
+    name: str,
+    legend: bool,
+    colour: str,
+    dash: str = "solid",
+) -> None:
+    figure.add_scatter(
+        x=middles,
+        y=[negative_share(point) for point in points],
+        mode="lines+markers",
+        line={"color": colour, "width": 2, "dash": dash},
+        marker={"size": 5, "symbol": "circle" if dash == "solid" else "square"},
+        name=name,
+        showlegend=legend,
+        customdata=spans,
+        hovertemplate="%{customdata}: %{y:.0%} negative<extra>" + (escape(name) if legend else "") + "</extra>",
+        row=2,
+        col=1,
+    )
+
+
+def _add_band(figure: go.Figure, band: Sequence[ExpectedPoint], bucket_hours: int, zone: ZoneInfo) -> None:
+    """From what is usual to the most that is not unusual. Its days are UTC's, so its spans may lie between bars."""
+    if not band:
+        return
+    middles = [_local(point.start + timedelta(hours=bucket_hours / 2), zone) for point in band]
+    words = [
+        f"{_span(p.start, bucket_hours, zone)}: {p.expected:.1f} negative are usual, more than {p.high} unusual"
+        for p in band
+    ]
+    line = {"color": _SOFT, "shape": "hvh", "width": 1}
+    figure.add_scatter(
+        x=middles, y=[p.expected for p in band], mode="lines", line={**line, "dash": "dot"}, name="usual negatives",
+        showlegend=False, hoverinfo="skip", row=1, col=1,
+    )  # fmt: skip
+    figure.add_scatter(
+        x=middles, y=[p.high for p in band], mode="lines", line=line, fill="tonexty",
+        fillcolor="rgba(133,146,166,0.28)", name="usual negatives", customdata=words,
+        hovertemplate="%{customdata}<extra></extra>", row=1, col=1,
+    )  # fmt: skip
 
 
 def _mark_alerts(

@@ -43,5 +43,5 @@ new MutationObserver(() => {
 // An Enter that ends the composition of a Chinese word must not send; Escape closes a form.
 document.addEventListener('keydown', (event) => {
   if (event.key === 'Enter' && (event.isComposing || event.keyCode === 229)) event.stopPropagation();
-  else if (event.key === 'Escape') event.target.closest('#person, #clear')?.querySelector('#close-person, #keep').click();
+  else if (event.key === 'Escape') event.target.closest('#person, #why, #clear')?.querySelector('#close-person, #close-why, #keep').click();
 }, true);

@@ -7,10 +7,11 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
-from app.ui.texts import LANGUAGES, text
+from app.ui.texts import LANGUAGES, REASONS, text
 from app.ui.transcript import TranscriptView, heading
 
 _HERE = Path(__file__).parent
+SECONDS_BETWEEN_LOOKS = 4.0
 Updates = dict[Any, Any]  # component or container -> its new value, or gr.update(...)
 
 
@@ -31,6 +32,12 @@ class ChatLayout:
     note: gr.Textbox
     send_person: gr.Button
     close_person: gr.Button
+    why_panel: gr.Column
+    why_head: gr.HTML
+    reason: gr.Radio
+    comment: gr.Textbox
+    send_why: gr.Button
+    close_why: gr.Button
     clear_panel: gr.Column
     clear_head: gr.HTML
     confirm_clear: gr.Button
@@ -38,7 +45,9 @@ class ChatLayout:
     question: gr.Textbox
     send: gr.Button
     stop: gr.Button
+    open_export: gr.Button
     open_clear: gr.Button
+    look: gr.Timer  # for a person's replies
 
     def outputs(self) -> list[Component]:
         """All parts, for handlers that return only what they change."""
@@ -60,6 +69,12 @@ class ChatLayout:
             self.note: gr.update(label=t("note")),
             self.send_person: t("person_send"),
             self.close_person: t("cancel"),
+            self.why_head: heading(t("why_title"), t("why_intro")),
+            self.reason: gr.update(label=t("why_reason"), choices=[(t(f"why_{code}"), code) for code in REASONS]),
+            self.comment: gr.update(label=t("why_comment")),
+            self.send_why: t("why_send"),
+            self.close_why: t("why_skip"),
+            self.open_export: gr.update(value=t("export")),
             self.clear_head: heading(t("clear"), t("clear_question")),
             self.confirm_clear: t("clear_confirm"),
             self.close_clear: t("clear_keep"),
@@ -71,7 +86,8 @@ def build_layout() -> ChatLayout:
     """Create the components inside the current gr.Blocks. Their words come with the first `labels`."""
     style = (_HERE / "chat.css").read_text(encoding="utf-8")
     gr.HTML(f"<style>{style}</style>", elem_id="chat-style", padding=False, apply_default_css=False)
-    return ChatLayout(**_head(), **_conversation(), **_person_form(), **_clear_form(), **_composer())
+    parts = _head() | _conversation() | _person_form() | _why_form() | _clear_form() | _composer()
+    return ChatLayout(**parts, look=gr.Timer(SECONDS_BETWEEN_LOOKS, active=False))
 
 
 def _head() -> dict[str, Any]:
@@ -115,6 +131,18 @@ def _person_form() -> dict[str, Any]:
     return {"person_panel": panel, "person_head": head, **parts}
 
 
+def _why_form() -> dict[str, Any]:
+    with gr.Column(visible=False, elem_id="why") as panel:
+        head = gr.HTML(padding=False, apply_default_css=False)
+        reason = gr.Radio([(code, code) for code in REASONS], elem_id="reason")
+        comment = gr.Textbox(lines=2, max_lines=6, max_length=1000, elem_id="comment")
+        with gr.Row():
+            send = gr.Button("", variant="primary", elem_id="send-why")
+            close = gr.Button("", elem_id="close-why")
+    parts = {"reason": reason, "comment": comment, "send_why": send, "close_why": close}
+    return {"why_panel": panel, "why_head": head, **parts}
+
+
 def _clear_form() -> dict[str, Any]:
     with gr.Column(visible=False, elem_id="clear") as panel:
         head = gr.HTML(padding=False, apply_default_css=False)
@@ -131,5 +159,8 @@ def _composer() -> dict[str, Any]:
             question = gr.Textbox(lines=1, max_lines=6, show_label=False, container=False, elem_id="question")
             send = gr.Button("", variant="primary", elem_id="send")
             stop = gr.Button("", visible=False, elem_id="stop")
-        open_clear = gr.Button("", visible=False, size="sm", elem_id="open-clear")
-    return {"notice": notice, "question": question, "send": send, "stop": stop, "open_clear": open_clear}
+        with gr.Row(elem_id="after"):
+            open_export = gr.Button("", visible=False, size="sm", elem_id="open-export")
+            open_clear = gr.Button("", visible=False, size="sm", elem_id="open-clear")
+    buttons = {"send": send, "stop": stop, "open_export": open_export, "open_clear": open_clear}
+    return {"notice": notice, "question": question, **buttons}

@@ -1,5 +1,15 @@
 """Every sentence of the customer's chat page, in English and Chinese side by side."""
 
+from app.domain.errors import (
+    AppError,
+    Busy,
+    InvalidInput,
+    ModelError,
+    NotFound,
+    StorageUnavailable,
+    TooManyRequests,
+)
+
 LANGUAGES = ("en", "zh")
 _COLUMN = {language: column for column, language in enumerate(LANGUAGES)}
 
@@ -24,6 +34,12 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "you_asked": ("You asked:", "您问："),
     "assistant": ("Assistant:", "助手："),
     "searching": ("Looking for the answer…", "正在查找答案…"),
+    "in_line": (
+        "Others asked before you. You are number {position} in line…",
+        "前面还有其他客户在咨询，您排在第 {position} 位…",
+    ),
+    "colleague": ("Our colleague replied:", "人工客服回复："),
+    "sources_person": ("Based on:", "依据："),
     "sources_template": ("This is an approved answer. Its source:", "这是经审核的标准答案，来源："),
     "sources_generated": (
         "Written by the assistant, based on:",
@@ -38,6 +54,22 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "helpful_question": ("Was this helpful?", "这条回答有帮助吗？"),
     "helpful": ("Helpful", "有帮助"),
     "not_helpful": ("Not helpful", "没有帮助"),
+    # Why an answer did not help
+    "why_title": ("What was wrong with it?", "这条回答有什么问题？"),
+    "why_intro": (
+        "Thank you, your opinion is kept. If you like, tell us why; this helps us to answer better.",
+        "谢谢，您的评价已记录。如果愿意，请告诉我们原因，帮助我们改进。",
+    ),
+    "why_reason": ("Reason", "原因"),
+    "why_wrong": ("It is wrong or out of date", "内容有误或已过时"),
+    "why_off_topic": ("It does not answer my question", "没有回答我的问题"),
+    "why_unclear": ("It is hard to understand", "难以理解"),
+    "why_other": ("Something else", "其他"),
+    "why_comment": ("Comment (optional)", "补充说明（可不填）"),
+    "why_send": ("Send", "提交"),
+    "why_skip": ("No, thank you", "不用了"),
+    "why_missing": ("Please choose a reason or write a comment.", "请选择原因或填写说明。"),
+    "why_confirmed": ("Thank you. This helps us to answer better.", "谢谢，这有助于我们改进。"),
     "reply_gone": (
         "This answer is no longer part of the conversation. Reload the page.",
         "这条回答已不在当前对话中。请刷新页面。",
@@ -73,6 +105,15 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "Thank you. Your request is with our colleagues, who will reach you at {contact}.",
         "谢谢。您的请求已转给我们的同事，他们会通过 {contact} 与您联系。",
     ),
+    # Taking it away
+    "export": ("Save conversation", "保存对话"),
+    "export_ready": ("Save this conversation:", "保存这段对话："),
+    "export_text": ("As text", "文本格式"),
+    "export_data": ("As JSON", "JSON 格式"),
+    "export_empty": ("There is nothing to save yet.", "目前还没有可保存的内容。"),
+    "export_customer": ("You", "您"),
+    "export_assistant": ("Assistant", "助手"),
+    "export_agent": ("Our colleague", "人工客服"),
     # Clearing
     "clear_question": (
         "Delete this conversation? It is removed from this page and from our records.",
@@ -82,6 +123,26 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "clear_keep": ("Keep it", "保留"),
     "cleared": ("The conversation has been deleted.", "对话已删除。"),
 }
+
+# English visitors read the error itself, which says more.
+_ERRORS_ZH: dict[type[AppError], str] = {
+    TooManyRequests: "您的提问过于频繁，请等待 {seconds} 秒后再试。",
+    Busy: "目前咨询的人很多，排队人数已满。请约 {seconds} 秒后再试。",
+    InvalidInput: "无法处理您输入的内容。请修改后再试。",
+    NotFound: "这段对话或其中的内容已不存在。请重新提问，或刷新页面。",
+    ModelError: "助手暂时无法回答。请稍后再试，或联系人工客服。",
+    StorageUnavailable: "暂时无法保存或读取数据。请稍后再试。",
+    AppError: "未能完成此操作。请稍后再试，或联系人工客服。",
+}
+REASONS = ("wrong", "off_topic", "unclear", "other")  # why a reply did not help, as they are stored
+
+
+def error_text(error: AppError, language: str) -> str:
+    """What an error says to a visitor: its own sentence in English, that of its nearest known class in Chinese."""
+    if language != "zh":
+        return str(error)
+    sentence = next(_ERRORS_ZH[kind] for kind in type(error).__mro__ if kind in _ERRORS_ZH)
+    return sentence.format(seconds=getattr(error, "retry_after", 0))
 
 
 def text(key: str, language: str, **values: object) -> str:

@@ -166,12 +166,20 @@ button.bw-row[aria-pressed=true] { border-color: var(--bw-accent); box-shadow: i
 .bw th, .bw td { padding: 5px 8px 5px 0; border-bottom: 1px solid var(--bw-line); vertical-align: top; }
 .bw .bw-number { text-align: right; }
 .bw td.bw-number { white-space: nowrap; }
+.bw-words { white-space: pre-wrap; overflow-wrap: anywhere; }
+.bw-said { border-left-width: 4px; } .bw-customer { border-left-color: var(--bw-field); }
+.bw-agent-reply { border-left-color: var(--bw-accent); }
+.bw-passage { font-size: .875rem; margin-top: 4px; } .bw-passage summary { cursor: pointer; }
+.bw-agent-summary { display: block; margin: 2px 0; overflow-wrap: anywhere; }
 .bw-excerpt { display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 3; overflow: hidden; }
 .bw-quote { margin: 2px 0; padding-left: 10px; border-left: 3px solid var(--bw-line); font-size: .875rem; }
 .bw-bar { height: 10px; border-radius: 2px; background: var(--bw-line); }
 .bw-bar > i { display: block; height: 100%; border-radius: 2px; }
 .bw-empty { text-align: center; padding: 28px 16px; color: var(--bw-soft); border: 1px dashed var(--bw-field);
   border-radius: 6px; }
+.bw-article { white-space: pre-wrap; max-height: 22rem; overflow: auto; margin: 8px 0; }
+.bw-elsewhere { margin-top: 14px; } .bw-elsewhere summary { cursor: pointer; font-weight: 600; }
+.bw > h3 { margin: 14px 0 4px; } .bw ul { margin: 4px 0; padding-left: 1.2em; } .bw li + li { margin-top: 4px; }
 .bw-empty strong { display: block; color: var(--bw-text); margin-bottom: 4px; }
 .js-plotly-plot .xtick text, .js-plotly-plot .ytick text, .js-plotly-plot .legendtext,
 .js-plotly-plot .annotation-text, .js-plotly-plot .ytitle, .js-plotly-plot .cbaxis text,

@@ -1,7 +1,8 @@
 """The conversation as a visitor sees it: its turns, and their markup. Everything that arrives is escaped."""
 
 import re
-from collections.abc import Iterable, Sequence
+from base64 import b64encode
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
@@ -43,6 +44,8 @@ class Turn:
     options: Sequence[str] = ()
     message_id: int | None = None
     feedback: int = 0
+    by_person: bool = False  # an agent's reply
+    position: int = 0  # in the line of visitors, while others are answered first
 
     def finish(self, reply: Reply, message_id: int) -> None:
         """Take the whole reply, which may differ from the pieces that were streamed."""
@@ -64,8 +67,8 @@ def turns_of(messages: Iterable[StoredMessage]) -> list[Turn]:
                 turns.pop()
             turns.append(Turn(message.content, TurnState.UNANSWERED))
             continue
-        if not turns or turns[-1].state is TurnState.FINISHED:
-            turns.append(Turn(""))
+        if not turns or turns[-1].state is TurnState.FINISHED or message.author:
+            turns.append(Turn("", by_person=bool(message.author)))
         outcome = Outcome(message.outcome) if message.outcome else Outcome.GENERATED
         readings = message.citations if outcome is Outcome.CLARIFY else ()
         options = tuple(passage.question for passage in readings if passage.question)
@@ -121,6 +124,16 @@ def alert(message: str) -> str:
 def confirmation(message: str) -> str:
     """A message that something was done."""
     return f'<p class="confirmation" role="status">{escape(message)}</p>'
+
+
+def downloads(lead: str, links: Mapping[str, tuple[str, str, str]]) -> str:
+    """Files that the browser saves without asking the server again: by label, name, media type and content."""
+    items = (
+        f'<a download="{escape(name)}" href="data:{media};base64,{b64encode(content.encode()).decode()}">'
+        f"{escape(label)}</a>"
+        for label, (name, media, content) in links.items()
+    )
+    return f'<p class="confirmation" role="status">{escape(lead)} {" · ".join(items)}</p>'
 
 
 def heading(title: str, explanation: str) -> str:

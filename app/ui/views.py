@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from app.domain.news import TOPICS, UNSURE_BELOW, Article, topic_title
+from app.domain.news import TOPICS, UNSURE_BELOW, Article, Source, topic_title
+from app.domain.subscriptions import shown
 
 MOST_OF_A_TEXT = 0.8
 TEMPLATES = Path(__file__).parent / "templates"
@@ -37,6 +38,8 @@ class Views:
             web_link=web_link,
             odds=odds,
             quotes=quotes,
+            shown=shown,
+            next_visit=next_visit,
         )
         self._environment.tests["unsure"] = self.unsure
 
@@ -59,6 +62,14 @@ class Views:
     def local_time(self, moment: datetime | None) -> str:
         """Such as '24 Nov 2025, 14:05 CET'; 'never' for None."""
         return moment.astimezone(self.zone).strftime("%d %b %Y, %H:%M %Z") if moment else "never"
+
+
+def next_visit(source: Source) -> datetime | None:
+    """When a source is visited next, at the earliest; None for one that nobody visits, or that was not yet."""
+    if not source.enabled or source.sample or source.kind == "push" or source.last_fetched_at is None:
+        return None
+    due = source.last_fetched_at + timedelta(minutes=source.interval_minutes)
+    return max(due, source.next_visit_at or due)
 
 
 def percent(share: float) -> str:

@@ -1,12 +1,15 @@
 """The knowledge base: sources that exist, and English and Chinese that say the same."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from app.integrations.documents import read_folder
 from app.ml.datasets import normalise
 
+KNOWLEDGE = Path(__file__).resolve().parents[2] / "data" / "knowledge"
 Rows = dict[str, list[dict[str, Any]]]
 MONTHS = {
     name: str(number)
@@ -71,6 +74,15 @@ def test_every_row_is_complete_and_asked_once(curated: Rows) -> None:
                 assert key, where
                 assert key not in phrasings, f"{where} asks what {phrasings[key]} asks: {phrasing}"
                 phrasings[key] = where
+
+
+def test_every_document_can_be_read_and_both_languages_have_the_same_metadata() -> None:
+    passages, errors = read_folder(KNOWLEDGE)
+    assert errors == {}
+    known = {p.source: (p.product, p.valid_from, p.valid_until) for p in passages}
+    english = {source: known[source] for source in known if source.startswith("en/")}
+    assert english == {source: known[source.replace("en/", "zh/", 1)] for source in english}
+    assert len({product for product, _, _ in english.values()}) > 10
 
 
 @pytest.mark.parametrize(

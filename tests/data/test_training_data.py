@@ -14,7 +14,7 @@ LANGUAGES = {"en", "zh"}
 KINDS = {"unrelated", "other-bank", "advice", "account-specific", "person", "near-miss"}  # of out_of_scope
 ASKED = {"question", "language", "kind"}
 EXPECTED = {"source", "history", "reference", "must_include", "must_not_include"}
-MAY_BE_EMPTY = {"source", "reference"}  # of a question that no entry answers
+MAY_BE_EMPTY = {"source", "reference", "hard"}  # of a question that no entry answers
 SCHEMAS = {  # by the beginning of the file name: required and optional keys
     "sentiment_": ({"text", "label", "topic"}, {"style"}),
     "needs": ({"text", "language", "need"}, {"history"}),
@@ -25,10 +25,11 @@ SCHEMAS = {  # by the beginning of the file name: required and optional keys
     "documents": ({"question", "source", "language", "must_include"}, set()),
     "responder": (ASKED | {"answerable", "outcome"}, EXPECTED),
     "ferry/questions": (ASKED | {"answerable", "outcome"}, EXPECTED),
+    "stories": ({"story", "hard", "language", "title", "text"}, set()),
     "attacks": (ASKED | {"must_not_include", "note"}, {"passage", "history"}),
 }
 TEXTS = {"text", "label", "topic", "style", "language", "question", "reply", "source", "kind", "entry", "need"}
-TEXTS |= {"reference", "note", "passage"}
+TEXTS |= {"reference", "note", "passage", "story", "title"}
 NEAR = 0.8  # Jaccard similarity of character 5-grams
 
 

@@ -1,5 +1,6 @@
 """The customer's page in a real browser, on the real chat service and a real store; only weights are scripted."""
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,11 +10,17 @@ import gradio as gr
 import pytest
 from fastapi import FastAPI
 from scripted_answers import ScriptedResponder, ScriptedRetrieval
+from sqlalchemy import select
 
 from app.config import Settings, load_settings
 from app.services.chat import Chat, Thresholds
+from app.services.limits import Limits, Rates
+from app.services.queueing import ChatQueue
+from app.services.visitors import Visitors
 from app.storage.conversations import Conversations
-from app.storage.database import open_database
+from app.storage.database import Database, open_database
+from app.storage.handoffs import Handoffs
+from app.storage.tables import MessageRow
 from app.ui.customer_chat import build_chat
 from app.ui.theme import CSS, HEAD, THEME
 
@@ -30,6 +37,10 @@ class ChatSite:
     chat: Chat
     conversations: Conversations
     responder: ScriptedResponder
+    limits: Limits
+    chat_queue: ChatQueue
+    handoffs: Handoffs
+    database: Database
     address: str = ""
 
 
@@ -40,7 +51,16 @@ def site(serve: Callable[[FastAPI], str], tmp_path_factory: pytest.TempPathFacto
     conversations, responder = Conversations(database), ScriptedResponder()
     thresholds = Thresholds(template=0.94, answer=0.86, clarify_margin=0.004)
     chat = Chat(conversations, ScriptedRetrieval(), responder, thresholds, lambda: datetime.now(UTC))
-    site = ChatSite(load_settings(data_dir=folder), chat, conversations, responder)
+    site = ChatSite(
+        load_settings(data_dir=folder),
+        chat,
+        conversations,
+        responder,
+        Limits(Rates(visitor="", address=""), Visitors(b"key of the tests")),
+        ChatQueue(at_once=2, waiting=1),
+        Handoffs(database, lambda: datetime.now(UTC)),
+        database,
+    )
     app = gr.mount_gradio_app(FastAPI(), build_chat(site), "/", theme=THEME, css=CSS, head=HEAD, footer_links=[])
     site.address = serve(app)
     yield site
@@ -136,6 +156,95 @@ def test_ask_when_the_model_fails_says_so_and_goes_on(site: ChatSite, open_page:
     expect(answer.get_by_role("alert")).to_have_text("The model is busy. Try again in a minute.")
     expect(answer.get_by_role("button", name="Try again")).to_be_visible()
     expect(answered(page, "payments abroad")).to_contain_text("£18")
+
+
+def test_line_shows_the_place_then_refuses_then_answers(site: ChatSite, open_page: Callable) -> None:
+    served = [site.chat_queue.enter(), site.chat_queue.enter()]
+    page, other = open_page(site.address), open_page(site.address, locale="zh-CN")
+    ask(page, "payments abroad, waiting")
+    expect(page.locator("#live")).to_contain_text("You are number 1 in line")
+    other.get_by_label("您的问题").fill("payments abroad, too late")
+    other.get_by_label("您的问题").press("Enter")
+    expect(other.get_by_role("alert")).to_contain_text("目前咨询的人很多")
+    expect(other.get_by_label("您的问题")).to_have_value("payments abroad, too late")
+    for ticket in served:
+        ticket.leave()
+    expect(page.locator("#transcript article")).to_contain_text("£18")
+    expect(page.locator("#live article")).to_have_count(0)
+    assert (site.chat_queue.served(), site.chat_queue.waiting()) == (0, 0)
+
+
+def test_stop_in_line_gives_the_place_up(site: ChatSite, open_page: Callable) -> None:
+    served = [site.chat_queue.enter(), site.chat_queue.enter()]
+    page = open_page(site.address)
+    ask(page, "payments abroad, waiting")
+    expect(page.locator("#live")).to_contain_text("You are number 1 in line")
+    page.get_by_role("button", name="Stop").click()
+    expect(page.locator("#transcript article")).to_contain_text("You stopped this answer.")
+    page.wait_for_timeout(500)
+    waiting = site.chat_queue.waiting()
+    for ticket in served:
+        ticket.leave()
+    assert waiting == 0
+
+
+def test_ask_too_often_is_refused_in_the_language_of_the_page(
+    site: ChatSite, open_page: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(site, "limits", Limits(Rates(address="1/hour"), Visitors(b"key of the tests")))
+    page = open_page(site.address, locale="zh-CN")
+    page.get_by_role("button", name="怎样开户？").click()
+    expect(page.locator("#transcript article")).to_have_count(1)
+    page.get_by_label("您的问题").fill("开户")
+    page.get_by_label("您的问题").press("Enter")
+    expect(page.get_by_role("alert")).to_contain_text("您的提问过于频繁")
+    expect(page.locator("#transcript article")).to_have_count(1)
+
+
+def test_person_replies_in_the_same_chat(site: ChatSite, open_page: Callable) -> None:
+    page = open_page(site.address)
+    answered(page, "weather on Mars?").get_by_role("button", name="Talk to a person").click()
+    page.get_by_label("E-mail or phone number").fill("mars@example.org")
+    page.get_by_role("button", name="Send request").click()
+    expect(page.get_by_text("Thank you.")).to_be_visible()
+    request = site.conversations.handoffs()[0].id
+    site.handoffs.reply(request, "It is **cold** there.", [], "olga")
+    reply = page.locator("#transcript .answer.person")
+    expect(reply).to_contain_text("Our colleague replied:")
+    expect(reply.locator("strong")).to_have_text("cold")
+    expect(reply.locator(".feedback")).to_have_count(0)
+    page.reload()
+    expect(reply).to_contain_text("cold")
+    site.handoffs.reply(request, "Minus sixty.", [], "olga")
+    expect(reply).to_have_count(2)
+
+
+def test_not_helpful_asks_why_and_keeps_the_reason(site: ChatSite, open_page: Callable) -> None:
+    page = open_page(site.address)
+    answered(page, "payments abroad").get_by_role("button", name="Not helpful").click()
+    page.locator("#send-why").click()
+    expect(page.get_by_role("alert")).to_contain_text("Please choose a reason")
+    page.get_by_label("It is wrong or out of date").check()
+    page.get_by_label("Comment").fill("It was £20.")
+    page.locator("#send-why").click()
+    expect(page.get_by_text("This helps us to answer better.")).to_be_visible()
+    expect(page.get_by_label("Comment")).to_be_hidden()
+    with site.database.reading() as session:
+        row = session.scalars(select(MessageRow).order_by(MessageRow.id.desc())).first()
+        assert (row.feedback, row.feedback_reason, row.feedback_comment) == (-1, "wrong", "It was £20.")
+
+
+def test_export_saves_the_conversation(site: ChatSite, open_page: Callable) -> None:
+    page = open_page(site.address)
+    answered(page, "payments abroad")
+    page.get_by_role("button", name="Save conversation").click()
+    with page.expect_download() as saved:
+        page.get_by_role("link", name="As text").click()
+    assert "£18 [1]" in Path(saved.value.path()).read_text(encoding="utf-8")
+    with page.expect_download() as saved:
+        page.get_by_role("link", name="As JSON").click()
+    rows = json.loads(Path(saved.value.path()).read_text(encoding="utf-8"))
+    assert [row["from"] for row in rows] == ["customer", "assistant"]
 
 
 def test_reload_keeps_conversation_and_feedback_unreadably(site: ChatSite, open_page: Callable) -> None:

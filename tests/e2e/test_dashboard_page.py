@@ -1,5 +1,6 @@
 """The analyst's page in a real browser, on the whole application around the tiny backbone."""
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,7 @@ from tests import fakes
 pytestmark = pytest.mark.browser
 playwright = pytest.importorskip("playwright.sync_api")
 expect = playwright.expect
+PASSWORD = "correct horse battery"
 
 
 @dataclass
@@ -48,15 +50,33 @@ def desk(
             dtype="float32",
             threads=1,
             alert_recipients="risk@bank.example",
+            alert_group_wait_minutes=0,
         )
     )
     services.ingestion._classify = fakes.classify_articles
     services.ingestion.store(list(items(datetime.now(UTC))), None)
     services.alerting.detect()
-    services.alerting.deliver()
-    password = services.accounts.ensure_first_account()
-    yield Desk(serve(create_app(services)), password or "", services)
+    services.delivering.deliver()
+    services.accounts.create_account("analyst", PASSWORD, "administrator")
+    yield Desk(serve(create_app(services)), PASSWORD, services)
     services.close()
+
+
+# Twelve stories about one breach, not twelve copies of one story.
+BREACH = (
+    "Copperline hit by data breach at 4 in the morning",
+    "Copperline cards stop in 212 supermarkets after breach",
+    "Regulator opens an inquiry into breach of 38,000 files",
+    "Mortgage papers of Copperline customers leak in a breach",
+    "Union says Copperline lost 900 payslips in the breach",
+    "Copperline call centre in Dunmore overwhelmed since breach",
+    "Copperline data breach reaches its transfers",
+    "Breach costs Copperline 17 million, analysts reckon",
+    "Chief technician of the bank leaves over breach",
+    "Ransom of 60 coins demanded for breach of archive",
+    "Lawyers prepare a claim against Copperline over the breach",
+    "Savings app switched off for 3 days by breach",
+)
 
 
 def items(now: datetime) -> Iterator[FeedItem]:
@@ -65,12 +85,9 @@ def items(now: datetime) -> Iterator[FeedItem]:
     for n in range(84):
         at = now - timedelta(hours=6 * (n + 1))
         yield FeedItem(f"https://wire.example/calm/{n}", calm[n % 3].format(n=n), f"Report {n} of the wire.", at)
-    places = ("app", "cards", "tills", "phones", "branches", "website", "transfers", "payroll", "support")
-    words = (*places, "queues", "mortgages", "savings")
-    for n, word in enumerate(words):
+    for n, title in enumerate(BREACH):
         at = now - timedelta(minutes=10 * (n + 1))
-        title = f"Copperline data breach reaches its {word}"
-        yield FeedItem(f"https://wire.example/breach/{n}", title, f"What is known about {word} so far.", at)
+        yield FeedItem(f"https://wire.example/breach/{n}", title, f"{title}, the wire has learned.", at)
 
 
 def signed_in(desk: Desk, open_page: Callable, **options: Any) -> Any:
@@ -104,6 +121,27 @@ def test_acknowledge_alert_keeps_who_and_why(desk: Desk, open_page: Callable) ->
     assert alert.comment == "Called the press office"
 
 
+def test_watch_a_company_and_correct_an_article_found_by_a_link(desk: Desk, open_page: Callable) -> None:
+    page = signed_in(desk, open_page)
+    page.get_by_role("tab", name="Watchlist").click()
+    page.get_by_role("button", name="Add a company").click()
+    page.get_by_label("Company", exact=True).last.fill("Copperline")
+    page.get_by_label("Tickers").fill("CPL")
+    page.get_by_role("button", name="Save company").click()
+    expect(page.get_by_role("heading", name="Copperline")).to_be_visible()
+    expect(page).to_have_url(re.compile("tab=watchlist"))
+    page.goto(f"{desk.address}analyst/?tab=articles&sentiment=negative")
+    page.get_by_role("button", name="Copperline data breach").first.click()
+    expect(page.get_by_role("heading", name="Copperline data breach").first).to_be_visible()
+    page.get_by_role("button", name="neutral", exact=True).click()
+    expect(page.get_by_text("Corrected to neutral by")).to_be_visible()
+    [correction] = desk.services.article_corrections.all()
+    assert (correction.label, correction.by) == ("neutral", "analyst")
+    page.get_by_role("button", name="Undo").click()
+    expect(page.get_by_text("Corrected to neutral by")).to_be_hidden()
+    assert not desk.services.article_corrections.all()
+
+
 def test_classify_any_text_gives_probabilities(desk: Desk, open_page: Callable) -> None:
     page = signed_in(desk, open_page)
     page.get_by_role("tab", name="Classify").click()
@@ -113,7 +151,7 @@ def test_classify_any_text_gives_probabilities(desk: Desk, open_page: Callable) 
     expect(page.locator("body")).to_contain_text("%")
 
 
-@pytest.mark.parametrize("tab", ["Overview", "Trends", "Articles", "Alerts", "Sources", "Classify"])
+@pytest.mark.parametrize("tab", ["Overview", "Trends", "Articles", "Alerts", "Sources", "Watchlist", "Classify"])
 def test_narrow_dark_screen_needs_no_sideways_scrolling(desk: Desk, open_page: Callable, tab: str) -> None:
     page = signed_in(desk, open_page, width=390, dark=True)
     opened = page.get_by_role("tab", name=tab)

@@ -8,8 +8,9 @@ from sqlalchemy import select
 
 from app.domain.accounts import Account, AccountRole, lock_time
 from app.domain.errors import AccessDenied, Conflict, InvalidInput, NotFound
-from app.services.accounts import AccountService
+from app.services.accounts import AccountService, form_token
 from app.storage.accounts import Accounts
+from app.storage.audit import Audit
 from app.storage.database import Database
 from app.storage.tables import AccountRow, SessionRow
 
@@ -211,3 +212,100 @@ def test_roles_include_those_below(mei: Account) -> None:
     assert mei.may("agent")
     assert mei.may(AccountRole.ANALYST)
     assert not mei.may("administrator")
+
+
+def recorded(database: Database) -> list[tuple[str, str, str]]:
+    return [(e.actor, e.action, e.details.get("reason", "")) for e in reversed(Audit(database).entries("account"))]
+
+
+def test_sign_ins_and_refusals_are_recorded_without_unknown_names(
+    service: AccountService, mei: Account, database: Database
+) -> None:
+    for name in ("mei", "a password typed here"):
+        with pytest.raises(AccessDenied):
+            service.sign_in(name, "wrong password", "10.0.0.1")
+    service.sign_out(service.sign_in("mei", PASSWORD, "10.0.0.1", "Browser"))
+    fail_to_sign_in(service, 6)
+    entries = recorded(database)
+    assert entries[:5] == [
+        ("system", "create account", ""),
+        ("mei", "sign-in refused", "wrong password"),
+        ("", "sign-in refused", "unknown user name"),
+        ("mei", "sign in", ""),
+        ("mei", "sign out", ""),
+    ]
+    assert entries[-1] == ("mei", "sign-in refused", "locked")
+    assert "typed here" not in repr(Audit(database).entries())
+    assert Audit(database).entries("account", mei.id)[-2].details["address"] == "10.0.0.1"
+
+
+def test_disabled_account_is_out_at_once_until_it_is_enabled(service: AccountService, mei: Account) -> None:
+    service.create_account("root", PASSWORD, "administrator")
+    token = service.sign_in("mei", PASSWORD)
+    service.set_disabled("mei", True, by="root")
+    assert service.account_of(token) is None
+    with pytest.raises(AccessDenied, match="wrong, or"):
+        service.sign_in("mei", PASSWORD)
+    service.set_disabled("mei", False, by="root")
+    assert service.account_of(token) is None
+    assert service.sign_in("mei", PASSWORD)
+
+
+def test_role_counts_from_the_next_request(service: AccountService, mei: Account) -> None:
+    service.create_account("root", PASSWORD, "administrator")
+    token = service.sign_in("mei", PASSWORD)
+    service.set_role("mei", "agent", by="root")
+    account = service.account_of(token)
+    assert account
+    assert not account.may("analyst")
+    with pytest.raises(InvalidInput, match="agent, analyst, administrator"):
+        service.set_role("mei", "king")
+
+
+def test_last_administrator_stays(service: AccountService, mei: Account) -> None:
+    service.create_account("root", PASSWORD, "administrator")
+    for change in (
+        lambda: service.remove("root"),
+        lambda: service.set_disabled("root", True),
+        lambda: service.set_role("root", "agent"),
+    ):
+        with pytest.raises(Conflict, match="last administrator"):
+            change()
+    assert service.find("root").may("administrator")
+    service.create_account("second", PASSWORD, "administrator")
+    service.remove("root")
+    with pytest.raises(NotFound):
+        service.find("root")
+
+
+def test_administrators_who_demote_each_other_leave_one(service: AccountService) -> None:
+    for name in ("one", "two"):
+        service.create_account(name, PASSWORD, "administrator")
+
+    def demote(number: int) -> bool:
+        try:
+            service.set_role(("one", "two")[number], "agent")
+        except Conflict:
+            return False
+        return True
+
+    assert sorted(in_threads(2, demote)) == [False, True]
+
+
+def test_reset_password_ends_sessions_and_must_be_changed(service: AccountService, mei: Account) -> None:
+    token = service.sign_in("mei", PASSWORD)
+    first = service.reset_password("mei", by="root")
+    assert service.account_of(token) is None
+    account = service.account_of(service.sign_in("mei", first))
+    assert account
+    assert account.must_change
+    with pytest.raises(InvalidInput, match="another one"):
+        service.change_password("mei", first, first)
+    service.change_password("mei", first, PASSWORD)
+    assert not service.find("mei").must_change
+
+
+def test_form_token_follows_from_the_session_and_does_not_open_it(service: AccountService, mei: Account) -> None:
+    one, other = service.sign_in("mei", PASSWORD), service.sign_in("mei", PASSWORD)
+    assert form_token(one) == form_token(one) != form_token(other)
+    assert service.account_of(form_token(one)) is None

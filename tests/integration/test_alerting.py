@@ -7,16 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from app.domain.alerts import Delivery, DeliveryState
+from app.domain.alerts import Delivery
 from app.domain.errors import Conflict, InvalidInput, NotFound
 from app.domain.news import FeedItem
 from app.domain.spikes import SpikeRule
-from app.services.alerting import NO_SERVER
 from app.services.sample_news import SampleNews, shift_to_present
 from app.storage.database import Database
 from app.storage.jobs import Leases
 from tests.fakes import ManualClock
-from tests.monitoring import RECIPIENTS, Inbox, Monitoring, burst_items, calm_items, free_port, rss, smtp_server
+from tests.monitoring import RECIPIENTS, Inbox, Monitoring, burst_items, calm_items, rss, smtp_server
 
 NOW = datetime(2026, 3, 2, 14, tzinfo=UTC)
 
@@ -92,7 +91,7 @@ def test_burst_on_a_topic_that_holds_beside_the_first_is_an_alert_of_its_own(
     assert set(alerts) == {"cyber", "misconduct"}
     urls = {a.url for a in parts.articles.by_ids(alerts["misconduct"].article_ids)}
     assert urls == {item.url for item in burst_items(NOW)}
-    parts.alerting.deliver()
+    parts.delivering.deliver()
     text = inbox.mails[0][1].get_body(("plain",)).get_content()  # type: ignore[union-attr]
     assert all(f"  > {item.text}" in text for item in burst_items(NOW)), "what decided, under each article"
     assert "negative, 90 %" in text
@@ -122,86 +121,6 @@ def test_burst_of_the_day_before_yesterday_alarms_nobody(database: Database, clo
     parts = with_burst(database, clock)
     clock.advance(hours=30)
     assert parts.alerting.detect() == []
-
-
-def test_each_recipient_gets_one_mail(database: Database, clock: ManualClock, inbox: Inbox, port: int) -> None:
-    parts = with_burst(database, clock, smtp_port=port)
-    parts.alerting.detect()
-    assert parts.alerting.deliver()["sent"] == 2
-    assert parts.alerting.deliver() == {"sent": 0, "deferred": 0, "refused": 0, "waiting": 0}
-    assert [recipient for recipient, _ in inbox.mails] == list(RECIPIENTS)
-    for delivery, (recipient, message) in zip(deliveries(parts), inbox.mails, strict=True):
-        assert message["To"] == recipient
-        assert message["Message-ID"] == delivery.message_id
-        assert message["Date"] == "Mon, 02 Mar 2026 14:00:00 +0000"
-        text = message.get_body(("plain",)).get_content()  # type: ignore[union-attr]
-        assert all(item.title in text and item.url in text for item in burst_items(NOW))
-        assert "harbour board" not in text
-        assert delivery.message_id.endswith("@larkmoor.example>")
-        assert (delivery.state, delivery.sent_at) == (DeliveryState.SENT, NOW)
-
-
-def test_mail_server_down_then_up_sends_later_and_once(
-    database: Database, clock: ManualClock, inbox: Inbox
-) -> None:
-    port = free_port()
-    parts = with_burst(database, clock, smtp_port=port)
-    parts.alerting.detect()
-    assert parts.alerting.deliver()["deferred"] == 2
-    first = deliveries(parts)
-    assert [(d.state, d.attempts) for d in first] == [(DeliveryState.PENDING, 1)] * 2
-    assert all(str(port) in d.last_error and d.next_attempt_at == NOW + timedelta(minutes=1) for d in first)
-    assert sum(parts.alerting.deliver().values()) == 0, "not before its time"
-    clock.advance(minutes=1)
-    assert parts.alerting.deliver()["deferred"] == 2
-    assert deliveries(parts)[0].next_attempt_at == clock.now + timedelta(minutes=2)
-    with smtp_server(inbox, port):
-        clock.advance(minutes=2)
-        assert parts.alerting.deliver()["sent"] == 2
-        clock.advance(hours=2)
-        assert sum(parts.alerting.deliver().values()) == 0
-    assert [m["Message-ID"] for _, m in inbox.mails] == [d.message_id for d in first]
-
-
-def test_refusal_of_one_recipient_stays_visible_and_spares_the_others(
-    database: Database, clock: ManualClock, inbox: Inbox, port: int
-) -> None:
-    inbox.refuses[RECIPIENTS[0]] = "550 no such mailbox"
-    parts = with_burst(database, clock, smtp_port=port)
-    parts.alerting.detect()
-    counts = parts.alerting.deliver()
-    assert (counts["sent"], counts["refused"]) == (1, 1)
-    refused, sent = deliveries(parts)
-    assert (refused.state, sent.state) == (DeliveryState.REFUSED, DeliveryState.SENT)
-    assert "no such mailbox" in refused.last_error
-    clock.advance(days=1)
-    assert sum(parts.alerting.deliver().values()) == 0
-
-
-def test_without_mail_server_deliveries_are_kept_and_labelled(
-    database: Database, clock: ManualClock, inbox: Inbox, port: int
-) -> None:
-    parts = with_burst(database, clock)
-    parts.alerting.detect()
-    for _ in range(3):
-        assert parts.alerting.deliver()["waiting"] == 2
-        clock.advance(minutes=1)
-    assert [(d.state, d.last_error, d.attempts) for d in deliveries(parts)] == [
-        (DeliveryState.PENDING, NO_SERVER, 1)
-    ] * 2
-    configured = Monitoring(database, clock, smtp_port=port)
-    assert configured.alerting.deliver()["sent"] == 2
-    assert len(inbox.mails) == 2
-
-
-def test_mail_that_cannot_be_written_does_not_stop_the_others(
-    database: Database, clock: ManualClock, inbox: Inbox, port: int
-) -> None:
-    parts = with_burst(database, clock, smtp_port=port, recipients=("bad\nheader@larkmoor.example", RECIPIENTS[0]))
-    parts.alerting.detect()
-    counts = parts.alerting.deliver()
-    assert (counts["sent"], counts["deferred"]) == (1, 1)
-    assert "Unexpected ValueError" in deliveries(parts)[0].last_error
 
 
 def test_jobs_run_only_for_the_holder_of_the_lease(database: Database, clock: ManualClock) -> None:
@@ -241,7 +160,16 @@ def sample_folder(folder: Path, items: list[FeedItem]) -> Path:
 
 
 def sample_of(parts: Monitoring, clock: ManualClock, folder: Path) -> SampleNews:
-    return SampleNews(folder, parts.sources, parts.articles, parts.ingestion, parts.alerting, parts.job_runs, clock)
+    return SampleNews(
+        folder,
+        parts.sources,
+        parts.articles,
+        parts.ingestion,
+        parts.alerting,
+        parts.job_runs,
+        clock,
+        parts.watchlist,
+    )
 
 
 def test_sample_is_loaded_as_if_it_were_recent(database: Database, clock: ManualClock, tmp_path: Path) -> None:

@@ -8,15 +8,16 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from app.domain.alerts import Alert
+from app.domain.alerts import Alert, Notice
 from app.domain.errors import InvalidInput
 from app.domain.news import Article, Classification, Sentiment, TrendPoint
 from app.domain.spikes import Mention
-from app.storage.alerts import Alerts, Outbox
+from app.storage.alerts import Alerts
 from app.storage.articles import Articles
 from app.storage.database import Database
+from app.storage.outbox import Outbox
 from app.storage.sources import Sources
-from app.storage.tables import ArticleTopicRow
+from app.storage.tables import ArticleRow, ArticleTopicRow
 
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -168,8 +169,8 @@ def test_mentions_are_originals_of_the_span_in_order(articles: Articles) -> None
     stored(articles, article(4, NOW - HOUR))
     stored(articles, article(5, NOW + 2 * HOUR))
     assert articles.mentions(NOW, NOW + 2 * HOUR) == [
-        Mention(NOW, "cyber", True, early, probability=0.8),
-        Mention(NOW + HOUR, "deals", False, late, probability=0.8),
+        Mention(NOW, "cyber", True, early, probability=0.8, seen_at=NOW),
+        Mention(NOW + HOUR, "deals", False, late, probability=0.8, seen_at=NOW),
     ]
 
 
@@ -186,8 +187,8 @@ def test_article_counts_under_every_topic_that_holds(articles: Articles) -> None
     assert numbers(articles.recent(topic="cyber")) == [2, 1]
     assert articles.recent(topic="labour") == []
     assert articles.mentions(NOW) == [
-        Mention(NOW, "cyber", True, both, ("customers",), 0.8),
-        Mention(NOW + HOUR, "cyber", True, alone, (), 0.8),
+        Mention(NOW, "cyber", True, both, ("customers",), 0.8, NOW),
+        Mention(NOW + HOUR, "cyber", True, alone, (), 0.8, NOW),
     ]
     assert articles.trend(NOW, NOW + 24 * HOUR, 24, "customers") == [TrendPoint(NOW, negative=1)]
     assert articles.trend(NOW, NOW + 24 * HOUR, 24) == [TrendPoint(NOW, negative=2)]
@@ -222,13 +223,6 @@ def test_mentions_tell_sample_from_real(articles: Articles) -> None:
     assert [m.article_id for m in articles.mentions(NOW, sample=False)] == [real]
     assert [m.article_id for m in articles.mentions(NOW, sample=True)] == [sample]
     assert len(articles.mentions(NOW)) == 2
-
-
-def test_recent_texts_are_originals(articles: Articles) -> None:
-    first = stored(articles, article(1))
-    stored(articles, replace(article(2), duplicate_of=first))
-    stored(articles, article(3, NOW - 8 * 24 * HOUR))
-    assert articles.recent_texts(NOW - 7 * 24 * HOUR) == [(first, "Title 1", "Text 1")]
 
 
 def test_trend_counts_each_span_and_keeps_empty_ones(articles: Articles) -> None:
@@ -272,9 +266,66 @@ def test_remove_sample_leaves_what_is_real(database: Database, sources: Sources,
     alerts, outbox = Alerts(database), Outbox(database)
     finding = Alert("cyber", NOW, NOW, "low", 5, 1.0, 1e-5, 3)
     for at, is_sample in ((NOW, True), (NOW + HOUR, False)):
-        alerts.create(replace(finding, detected_at=at), ["a@example.com"], NOW, "example.com", sample=is_sample)
+        alerts.create(
+            replace(finding, detected_at=at),
+            [Notice("alert", ["a@example.com"])],
+            NOW,
+            "example.com",
+            sample=is_sample,
+        )
     assert articles.remove_sample() == 1
     assert [s.name for s in sources.list()] == ["Real"]
     assert [(a.duplicate_of, a.source_id) for a in articles.recent()] == [(None, real_source.id)]
     assert [a.detected_at for a in alerts.list()] == [NOW + HOUR]
     assert outbox.counts()["pending"] == 1
+
+
+def test_topic_trends_are_the_trend_of_each_topic(articles: Articles) -> None:
+    stored(articles, article(1, NOW + HOUR, "neutral", "deals"))
+    stored(articles, article(2, NOW + 7 * HOUR))
+    stored(articles, replace(article(3, NOW + 2 * HOUR), duplicate_of=1))
+    span = (NOW, NOW + 24 * HOUR, 6)
+    assert articles.topic_trends(*span) == {topic: articles.trend(*span, topic) for topic in ("cyber", "deals")}
+    assert articles.topic_trends(NOW - 24 * HOUR, NOW, 6) == {}
+
+
+@pytest.mark.parametrize(
+    ("search", "found"),
+    [
+        ("side", [2, 1]),  # within a word
+        ("ide hAr", [1]),
+        ("é", [3]),
+        ("café", [3]),
+        ("CAFé", [3]),
+        ('"quoted"', [3]),
+        ("AND OR NOT", []),
+        ("泄", [4]),
+        ("泄露", [4]),
+        ("数据泄露事", [4]),
+        ("露泄", []),
+        ("泄漏", []),
+        ("5 %", [3]),
+        ("事件abc", [4]),
+        ("カタ", [4]),
+        ("a" * 60, [5]),
+    ],
+)
+def test_recent_search_finds_pieces_of_words_in_any_script(
+    articles: Articles, search: str, found: list[int]
+) -> None:
+    texts = ["Harbourside", "Quayside", 'A café "quoted" AND 5 % off', "数据泄露事件abc カタカナ", "a" * 99]
+    for number, text in enumerate(texts, 1):
+        stored(articles, replace(article(number, NOW - number * HOUR), title="Title", text=text))
+    assert sorted(numbers(articles.recent(search=search))) == sorted(found)
+
+
+def test_search_follows_what_is_removed_and_added_again(articles: Articles, database: Database) -> None:
+    articles.add(replace(article(1), title="Xylophone"), NOW, sample=True)
+    articles.remove_sample()
+    stored(articles, replace(article(2), title="Marimba"))
+    assert numbers(articles.recent(search="xylophone")) == []
+    assert numbers(articles.recent(search="marimba")) == [2]
+    with database.session() as session:  # past the index, as an import by hand might
+        session.add(ArticleRow(id=77, url="u", title="Celesta", text="", language="en", published_at=NOW,
+                               stored_at=NOW, content_hash="h", sample=True))  # fmt: skip
+    assert articles.remove_sample() == 1

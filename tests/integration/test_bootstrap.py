@@ -1,19 +1,32 @@
 """The composed application, on the tiny backbone."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from app.bootstrap import build_classifier, build_services, thresholds_of
-from app.config import load_settings
+from app.config import ROOT, load_settings
 from app.domain.errors import AdapterMismatch, BackboneUnavailable, ConfigurationError
 from app.domain.news import TOPICS
 from app.ml.backbone import METADATA, Backbone
 from app.ml.sentiment import SentimentClassifier
 from app.services.chat import Finished
 from tests.tiny_model import save_random_adapter
+
+# Whoever asks the first question would wait for these, and it needs none of them.
+NEEDED_LATER = {"pypdf", "docx", "openpyxl", "trafilatura", "gradio", "plotly", "pandas", "captum", "matplotlib"}
+
+
+def test_import_leaves_for_later_what_the_first_answer_does_not_need() -> None:
+    program = "import sys, app.bootstrap; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    modules = set(done.stdout.split())
+    assert {"app.integrations.documents", "app.integrations.extraction"} <= modules
+    assert not modules & NEEDED_LATER
 
 
 def test_build_services_composes_what_works_together(tiny_environment: Any) -> None:

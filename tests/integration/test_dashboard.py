@@ -11,17 +11,20 @@ import pytest
 
 from app.config import load_settings
 from app.domain.accounts import Account, AccountRole
-from app.domain.alerts import Alert
+from app.domain.alerts import Alert, Notice
 from app.domain.errors import AccessDenied, FetchFailed, InvalidInput, RoleMissing
 from app.domain.news import Article, Classification, Excerpt, IngestReport, Source
 from app.ml.executor import Priority
 from app.ml.sentiment import SentimentClassifier
-from app.storage.alerts import Alerts, Outbox
+from app.storage.alerts import Alerts
+from app.storage.article_corrections import ArticleCorrections
 from app.storage.articles import Articles
 from app.storage.database import Database
+from app.storage.outbox import Outbox
 from app.storage.sources import Sources
+from app.storage.watchlist import Watchlist
 from app.ui.analyst.alerts import render_evidence
-from app.ui.analyst.articles import render_articles
+from app.ui.analyst.articles import Filters, render_articles
 from app.ui.analyst.classify import classify_text, explain_text
 from app.ui.analyst.desk import Desk
 from app.ui.analyst.overview import changes_since, render_overview
@@ -33,7 +36,7 @@ from tests import fakes
 NOW = datetime(2025, 11, 24, 9, 0, tzinfo=UTC)
 
 
-class Ingestion:
+class Gathering:
     """Reads ten items from every source but those whose address says 'broken'."""
 
     def run(self, sources: Sequence[Source]) -> IngestReport:
@@ -49,7 +52,9 @@ def desk(database: Database) -> Desk:
         alerts=Alerts(database),
         outbox=Outbox(database),
         sources=Sources(database),
-        ingestion=Ingestion(),
+        gathering=Gathering(),
+        watchlist=Watchlist(database),
+        article_corrections=ArticleCorrections(database),
         classifier=Classifier(),
         sample=SimpleNamespace(remove=Articles(database).remove_sample),
     )
@@ -86,10 +91,10 @@ def store(desk: Desk, number: int, title: str, hours_ago: float = 1, **changes: 
 def test_tabs_without_data_say_what_to_do(desk: Desk) -> None:
     assert "add a source under Sources" in render_overview(desk)
     assert "Add a source" in render_sources(desk)
-    html, more = render_articles(desk, "", "", "", "", False, 0)
+    html, more = render_articles(desk)
     assert "No articles yet" in html
     assert not more
-    assert "Loosen a filter" in render_articles(desk, "cyber", "", "", "", False, 0)[0]
+    assert "Loosen a filter" in render_articles(desk, Filters("cyber"))[0]
     chart, by_topic = draw_trends(desk, "", "7 days")
     assert not chart.data
     assert by_topic is None
@@ -97,7 +102,7 @@ def test_tabs_without_data_say_what_to_do(desk: Desk) -> None:
 
 def test_articles_show_sentiment_as_word_and_probability_in_local_time(desk: Desk) -> None:
     store(desk, 1, "Outage at the bank")
-    html, _ = render_articles(desk, "", "", "", "", False, 0)
+    html, _ = render_articles(desk)
     assert "negative 90 %" in html
     assert "24 Nov 2025, 16:00 CST" in html
 
@@ -106,12 +111,12 @@ def test_unsure_sentiment_is_marked_wherever_it_is_shown(desk: Desk) -> None:
     doubtful = {"negative": 0.59, "neutral": 0.3, "positive": 0.11}
     number = store(desk, 1, "Outage", scores=doubtful)
     store(desk, 2, "Hack", scores={"negative": 0.6, "neutral": 0.3, "positive": 0.1})
-    html, _ = render_articles(desk, "", "", "", "", False, 0)
+    html, _ = render_articles(desk)
     assert html.count(">unsure<") == 1
     alert = Alert("cyber", NOW, NOW, "high", 6, 0.5, 1e-9, 3, (number,), id=1)
     assert ">unsure<" in render_evidence(desk, alert)
     strict = replace(desk, views=Views("UTC", unsure_below=0.7))
-    assert render_articles(strict, "", "", "", "", False, 0)[0].count(">unsure<") == 2
+    assert render_articles(strict)[0].count(">unsure<") == 2
     desk.services.classifier.scores = doubtful
     assert ">unsure<" in classify_text(desk, "Outage")
     desk.services.classifier.scores = None
@@ -122,12 +127,13 @@ def test_article_shows_all_its_topics_and_what_decided(desk: Desk) -> None:
     scores = {"cyber": 0.4, "customers": 0.35, "other": 0.25}
     number = store(desk, 1, "Outage <now>", topic_scores=scores, deciding=("Outage <now>", "Tills <b>failed</b>."))
     alert = Alert("customers", NOW, NOW, "high", 6, 0.5, 1e-9, 3, (number,), id=1)
-    for html in (render_articles(desk, "customers", "", "", "", False, 0)[0], render_evidence(desk, alert)):
+    listed, evidence = render_articles(desk, Filters("customers"))[0], render_evidence(desk, alert)
+    for html in (listed, evidence):
         assert "Cyber and outage</span>" in html
         assert "Customer complaints</span>" in html
         assert "Other</span>" not in html
-        assert "Tills &lt;b&gt;failed&lt;/b&gt;.</blockquote>" in html
-        assert html.count("<blockquote") == 1, "the title stands above"
+    assert "Tills &lt;b&gt;failed&lt;/b&gt;.</blockquote>" in evidence
+    assert evidence.count("<blockquote") == 1, "the title stands above"
 
 
 def test_article_of_two_topics_is_one_article_of_the_overview(desk: Desk) -> None:
@@ -142,7 +148,7 @@ def test_article_of_two_topics_is_one_article_of_the_overview(desk: Desk) -> Non
 def test_titles_of_topics_are_those_of_the_classifier(desk: Desk) -> None:
     store(desk, 1, "Outage")
     own = replace(desk, views=Views("UTC", {"cyber": "IT incidents", "other": "Rest"}))
-    assert "IT incidents" in render_articles(own, "", "", "", "", False, 0)[0]
+    assert "IT incidents" in render_articles(own)[0]
     assert "IT incidents" in render_overview(own)
     _, by_topic = draw_trends(own, "", "7 days")
     assert by_topic is not None
@@ -161,24 +167,24 @@ def test_classify_box_asks_towards_a_company(desk: Desk) -> None:
 
 def test_articles_escape_what_the_press_wrote(desk: Desk) -> None:
     store(desk, 1, "<img src=x onerror=alert(1)>")
-    html, _ = render_articles(desk, "", "", "", "", False, 0)
+    html, _ = render_articles(desk)
     assert "<img" not in html
 
 
 def test_articles_turn_pages(desk: Desk) -> None:
     for number in range(26):
         store(desk, number, f"Headline {number}", hours_ago=number)
-    first, more = render_articles(desk, "", "", "", "", False, 0)
+    first, more = render_articles(desk)
     assert more
     assert "Headline 0<" in first
-    second, more = render_articles(desk, "", "", "", "", False, 1)
+    second, more = render_articles(desk, page=1)
     assert not more
     assert "Headline 25<" in second
 
 
 def test_evidence_tells_how_each_mail_fared(desk: Desk) -> None:
     found = Alert("cyber", NOW, NOW, "high", 6, 0.5, 1e-9, 3, (store(desk, 1, "Outage"),))
-    alert = desk.services.alerts.create(found, ["desk@bank.example"], NOW, "bank.example")
+    alert = desk.services.alerts.create(found, [Notice("alert", ["desk@bank.example"])], NOW, "bank.example")
     assert alert is not None
     [delivery] = desk.services.outbox.due(NOW)
     assert delivery.id is not None
@@ -268,6 +274,6 @@ def test_explain_text_marks_words_of_the_text_and_escapes_it(desk: Desk, tiny_ba
 
 def test_article_does_not_repeat_a_short_text_as_what_decided(desk: Desk) -> None:
     short = "Text of several sentences, of which one or the other decides. " * 2
-    store(desk, 1, "Outage", deciding=(" ".join(short.split()),))
-    html, _ = render_articles(desk, "", "", "", "", False, 0)
+    number = store(desk, 1, "Outage", deciding=(" ".join(short.split()),))
+    html = render_evidence(desk, Alert("cyber", NOW, NOW, "high", 6, 0.5, 1e-9, 3, (number,), id=1))
     assert "What decided" not in html

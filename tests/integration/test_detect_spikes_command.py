@@ -104,3 +104,21 @@ def test_file_that_is_not_there_is_named() -> None:
     result = run("--articles", "/no/such/file.csv")
     assert result.returncode == 2
     assert b"/no/such/file.csv cannot be read" in result.stderr
+
+
+def test_articles_may_name_companies_and_say_how_sure_and_how_often_told() -> None:
+    rows = [{**row, "entity": "Copperline" if row["topic"] == "cyber" else ""} for row in articles()]
+    found = run("--articles", "-", stdin=as_csv(rows))
+    alerts = [json.loads(line) for line in found.stdout.splitlines()]
+    assert [(a.get("topic"), a.get("entity")) for a in alerts] == [("cyber", None), (None, "Copperline")]
+    unsure = [{**row, "probability": "0.3"} for row in articles()]
+    assert run("--articles", "-", stdin=as_csv(unsure)).stdout == b""
+    late = [{**row, "seen_at": "2026-04-01T00:00:00Z"} for row in articles()]
+    assert run("--articles", "-", stdin=as_csv(late)).stdout == b""
+
+
+@pytest.mark.parametrize("fault", [{"probability": "2"}, {"copies": "0"}, {"copies": "many"}, {"seen_at": "later"}])
+def test_fields_that_make_no_sense_are_refused(fault: dict[str, str]) -> None:
+    result = run("--articles", "-", stdin=as_csv([{**articles()[0], **fault}]))
+    assert result.returncode == 2
+    assert b"line 2" in result.stderr

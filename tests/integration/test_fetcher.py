@@ -12,10 +12,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.domain.errors import AddressRefused, FetchFailed
+from app.domain.errors import AddressRefused, FetchFailed, SourceBusy
 from app.integrations.feeds import parse_feed
 from app.integrations.fetcher import Fetcher
+from app.integrations.folder import LocalFiles
 from app.integrations.guarded_network import is_public
+from app.integrations.host_limits import HostLimits
 
 MEGABYTE = 1_000_000
 FEED = '<rss version="2.0"><channel><item><title>铜线银行服务中断</title></item></channel></rss>'
@@ -26,6 +28,7 @@ class Site(BaseHTTPRequestHandler):
 
     visits: Counter[str]
     robots: str
+    robots_status: int = 200
     sent: int
 
     def do_GET(self) -> None:
@@ -42,7 +45,7 @@ class Site(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def get_robots_txt(self) -> None:
-        self.answer(200 if self.robots else 404, self.robots.encode())
+        self.answer(self.robots_status if self.robots else 404, self.robots.encode())
 
     def get_feed(self) -> None:
         self.answer(
@@ -73,6 +76,21 @@ class Site(BaseHTTPRequestHandler):
         self.send_header("Retry-After", later)
         self.send_header("Content-Length", "0")
         self.end_headers()
+
+    def get_limited_once(self) -> None:
+        self.answer(429 if self.visits[self.path] == 1 else 200, b"ok")
+
+    def get_failing(self) -> None:
+        self.answer(500)
+
+    def get_picture(self) -> None:
+        self.answer(200, b"<rss>", Content_Type="Image/PNG")
+
+    def get_document(self) -> None:
+        self.answer(200, b"%PDF-1.7", Content_Type="application/pdf")
+
+    def get_fresh(self) -> None:
+        self.answer(200, b"ok", Cache_Control="public, max-age=600", Age="60")
 
     def get_silent(self) -> None:
         time.sleep(0.8)
@@ -221,6 +239,9 @@ def test_fetch_not_modified(site, fetcher) -> None:
         ("cut-zip", "broke off"),
         ("bad-zip", "damaged"),
         ("brotli", "'br', which was not asked for"),
+        ("failing", "unavailable at the moment .500 Internal Server Error"),
+        ("picture", "'Image/PNG', which holds no news"),
+        ("document", "'application/pdf', which holds no news"),
     ],
 )
 def test_fetch_failure_says_what_happened(site, fetcher, path: str, reason: str) -> None:
@@ -245,15 +266,70 @@ def test_fetch_busy_server_is_tried_again_after_the_time_it_asks_for(site, fetch
 
 
 def test_fetch_server_that_asks_for_hours_is_not_waited_for(site, fetcher, waits) -> None:
-    with pytest.raises(FetchFailed, match="come back in 7200 s"):
+    with pytest.raises(SourceBusy, match="come back in 7200 s") as failure:
         fetcher.fetch(f"{site.url}/busy-long")
+    assert failure.value.seconds == 7200
     assert waits == []
 
 
-def test_fetch_refused_connection_is_tried_twice(site, fetcher, waits) -> None:
-    with pytest.raises(FetchFailed, match="could not be reached"):
-        fetcher.fetch("http://127.0.0.1:1/feed")
+def test_fetch_limited_without_a_time_is_tried_again_after_a_pause(site, fetcher, waits) -> None:
+    assert fetcher.fetch(f"{site.url}/limited-once").content == b"ok"
     assert len(waits) == 1
+
+
+def test_fetch_slow_server_is_not_asked_again(site, fetcher) -> None:
+    with pytest.raises(SourceBusy, match="not complete"):
+        fetcher.fetch(f"{site.url}/silent")
+    assert site.visits["/silent"] == 1
+
+
+def test_fetch_tells_how_long_an_answer_stays_fresh(site, fetcher) -> None:
+    assert fetcher.fetch(f"{site.url}/fresh").fresh_seconds == 540
+    assert fetcher.fetch(f"{site.url}/feed").fresh_seconds == 0
+
+
+def test_fetch_while_robots_txt_is_out_of_reach_reads_nothing_else(site, fetcher) -> None:
+    site.robots, site.robots_status = "User-agent: *\nAllow: /", 503
+    with pytest.raises(SourceBusy, match=r"robots\.txt"):
+        fetcher.fetch(f"{site.url}/feed")
+    assert site.visits["/feed"] == 0
+    site.robots_status = 200
+    assert fetcher.fetch(f"{site.url}/feed").status == 200
+
+
+def test_fetch_endless_robots_txt_is_read_as_far_as_it_must(site, fetcher) -> None:
+    site.robots = "User-agent: *\nDisallow: /missing\n" + "# comment\n" * 100_000
+    with pytest.raises(FetchFailed, match="not to read /missing"):
+        fetcher.fetch(f"{site.url}/missing")
+
+
+def test_fetch_ignoring_robots_txt_does_not_ask_for_it(site, fetcher) -> None:
+    site.robots = "User-agent: *\nDisallow: /"
+    assert fetcher.fetch(f"{site.url}/feed", ignore_robots=True).status == 200
+    assert site.visits["/robots.txt"] == 0
+
+
+def test_fetch_redirect_asks_the_robots_txt_of_where_it_leads(site, fetcher) -> None:
+    site.robots = "User-agent: *\nDisallow: /feed"
+    with pytest.raises(FetchFailed, match="not to read /feed"):
+        fetcher.fetch(f"{site.url}/moved/here")
+
+
+def test_fetch_keeps_the_pause_that_robots_txt_asks_for(site) -> None:
+    site.robots, slept = "User-agent: *\nCrawl-delay: 9", []
+    ticks = iter(range(1000))
+    hosts = HostLimits(now=lambda: 0.001 * next(ticks), sleep=slept.append)
+    fetcher = Fetcher(0.5, MEGABYTE, allow_private_addresses=True, hosts=hosts)
+    for _ in range(2):
+        fetcher.fetch(f"{site.url}/feed")
+    assert [round(seconds) for seconds in slept] == [9]
+
+
+def test_fetch_refused_connection_is_tried_three_times_with_growing_pauses(site, fetcher, waits) -> None:
+    with pytest.raises(SourceBusy, match="could not be reached"):
+        fetcher.fetch("http://127.0.0.1:1/feed")
+    assert len(waits) == 2
+    assert 0.5 <= waits[0] <= 1 <= waits[1] <= 2
 
 
 def test_fetch_disallowed_by_robots_asks_once_an_hour(site, fetcher) -> None:
@@ -291,7 +367,7 @@ def test_fetch_redirect_to_a_private_address_is_refused(site, monkeypatch) -> No
 
 def test_fetch_redirect_to_a_file_is_refused(site) -> None:
     with pytest.raises(AddressRefused, match="only http"):
-        Fetcher(0.5, MEGABYTE, allow_private_addresses=True, allow_files=True).fetch(f"{site.url}/to-file")
+        Fetcher(0.5, MEGABYTE, allow_private_addresses=True, files=LocalFiles(True)).fetch(f"{site.url}/to-file")
 
 
 def test_fetch_connects_to_the_address_that_was_checked(site, monkeypatch) -> None:
@@ -312,12 +388,12 @@ def test_fetch_connects_to_the_address_that_was_checked(site, monkeypatch) -> No
 def test_fetch_file_only_when_allowed(tmp_path: Path) -> None:
     path = tmp_path / "sample feed.xml"
     path.write_bytes(FEED.encode())
-    fetcher = Fetcher(0.5, 1000, allow_private_addresses=False, allow_files=True)
+    fetcher = Fetcher(0.5, 1000, allow_private_addresses=False, files=LocalFiles(True))
     assert fetcher.fetch(path.as_uri()).content == FEED.encode()
     with pytest.raises(FetchFailed, match="cannot be read"):
         fetcher.fetch((tmp_path / "none.xml").as_uri())
     with pytest.raises(FetchFailed, match="larger than"):
-        Fetcher(0.5, 10, allow_private_addresses=False, allow_files=True).fetch(path.as_uri())
+        Fetcher(0.5, 10, allow_private_addresses=False, files=LocalFiles(True)).fetch(path.as_uri())
 
 
 def test_fetch_through_a_transport_of_the_caller() -> None:

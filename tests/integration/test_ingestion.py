@@ -1,7 +1,7 @@
-"""Ingestion from a web site on loopback into a real database."""
+"""Storing what was gathered: a real database, a classifier by keyword."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,12 +9,10 @@ from typing import Any
 import pytest
 
 from app.domain.news import Article, Classification, FeedItem
-from app.integrations.fetcher import Fetched
-from app.services import ingestion as ingestion_module
 from app.services.ingestion import canonical_url, content_hash
 from app.storage.database import Database
 from tests.fakes import ManualClock, classify_articles
-from tests.monitoring import Monitoring, Site, burst_items, rss
+from tests.monitoring import Monitoring
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 LONG = (
@@ -33,102 +31,9 @@ def parts(database: Database, clock: ManualClock) -> Monitoring:
     return Monitoring(database, clock)
 
 
-@pytest.fixture
-def site() -> Iterator[Site]:
-    opened = Site()
-    yield opened
-    opened.close()
-
-
 def item(number: int, text: str = "", **changes: Any) -> FeedItem:
     text = text or " ".join(f"word{number}x{i}" for i in range(20))
     return replace(FeedItem(f"https://news.example/{number}", f"Title {number}", text, NOW), **changes)
-
-
-def test_run_due_stores_a_feed_once(parts: Monitoring, site: Site, clock: ManualClock) -> None:
-    source = parts.sources.add("Courier", site.publish("/feed", rss(burst_items(NOW, 5))))
-    report = parts.ingestion.run_due()
-    assert (report.sources, report.fetched, report.new, report.duplicates, report.errors) == (1, 5, 5, 0, {})
-    article = parts.articles.recent()[0]
-    assert article.classification is not None
-    assert (article.classification.sentiment, article.classification.topic) == ("negative", "cyber")
-    assert (article.outlet, article.language, article.source_id) == ("The Test Courier", "en", source.id)
-    assert parts.ingestion.run_due().sources == 0, "not due again yet"
-    clock.advance(minutes=20)
-    report = parts.ingestion.run_due()
-    assert (report.sources, report.fetched, report.new) == (1, 0, 0), "not modified"
-    state = parts.sources.get(source.id)
-    assert (state.last_count, state.last_error, state.last_fetched_at) == (5, "", clock.now)
-    site.publish("/feed", rss([*burst_items(NOW, 5), item(6)]))
-    clock.advance(minutes=20)
-    report = parts.ingestion.run_due()
-    assert (report.fetched, report.new, report.duplicates) == (6, 1, 5)
-    assert parts.articles.count() == 6
-
-
-def test_failing_sources_are_recorded_and_never_stop_the_others(parts: Monitoring, site: Site) -> None:
-    bad = parts.sources.add("A broken feed", site.publish("/broken", b"<rss><channel>"))
-    gone = parts.sources.add("B gone", site.address("/nowhere"))
-    good = parts.sources.add("C good", site.publish("/feed", rss([item(1)])))
-    report = parts.ingestion.run_due()
-    assert set(report.errors) == {"A broken feed", "B gone"}
-    assert report.new == 1
-    assert "404" in parts.sources.get(gone.id).last_error
-    assert parts.sources.get(bad.id).failing_since == NOW
-    assert parts.sources.get(good.id).last_error == ""
-    site.publish("/broken", rss([item(2)]))
-    assert parts.ingestion.run([parts.sources.get(bad.id)]).new == 1
-    assert parts.sources.get(bad.id).failing_since is None
-
-
-def test_unforeseen_error_in_one_source_stays_there(parts: Monitoring, site: Site, monkeypatch) -> None:  # type: ignore[no-untyped-def]
-    parts.sources.add("A", site.publish("/a", rss([item(1)])))
-    parts.sources.add("B", site.publish("/b", rss([item(2)])))
-    read = parts.ingestion.parse_feed
-
-    def parse(content: bytes, content_type: str, url: str) -> list[FeedItem]:
-        if url.endswith("/a"):
-            raise KeyError("surprise")
-        return read(content, content_type, url)
-
-    monkeypatch.setattr(parts.ingestion, "parse_feed", parse)
-    report = parts.ingestion.run_due()
-    assert report.new == 1
-    assert "KeyError" in report.errors["A"]
-
-
-def test_page_becomes_one_article(parts: Monitoring, site: Site) -> None:
-    html = f"<!doctype html><html><head><title>Bank news</title></head><body><p>{LONG}</p></body></html>".encode()
-    parts.sources.add("Page", site.publish("/page", html, "text/html"), kind="page")
-    parts.sources.add("Auto", site.publish("/auto", html.replace(b"news", b"word"), "text/html"))
-    parts.sources.add("Feed only", site.publish("/feed-only", html, "text/html"), kind="feed")
-    report = parts.ingestion.run_due()
-    assert set(report.errors) == {"Feed only"}
-    assert sorted(a.url for a in parts.articles.recent(include_duplicates=True)) == [
-        site.address("/auto"),
-        site.address("/page"),
-    ]
-
-
-def test_interrupted_visit_is_made_up_for_by_the_next(parts: Monitoring, site: Site, clock: ManualClock) -> None:
-    """The classifier dies in the second batch: the first is kept, and the ETag must not hide the rest."""
-    source = parts.sources.add("Courier", site.publish("/feed", rss([item(i) for i in range(20)])))
-    calls: list[int] = []
-
-    def failing(articles: Sequence[Article]) -> list[Classification]:
-        calls.append(len(articles))
-        if len(calls) == 2:
-            raise RuntimeError("out of memory")
-        return classify_articles(articles)
-
-    parts.ingestion._classify = failing
-    assert parts.ingestion.run_due().errors
-    assert parts.articles.count() == 16
-    assert all(article.classification for article in parts.articles.recent())
-    assert parts.sources.get(source.id).etag == ""
-    clock.advance(hours=1)
-    assert parts.ingestion.run_due().new == 4
-    assert calls == [16, 4, 4]
 
 
 def test_dates_that_are_missing_or_ahead_become_now(parts: Monitoring) -> None:
@@ -219,7 +124,21 @@ def test_two_threads_with_the_same_items_store_each_once(parts: Monitoring) -> N
 @pytest.mark.parametrize(
     ("url", "expected"),
     [
-        ("HTTPS://Example.COM/Path?b=2&UTM_Medium=m&a=1#part", "https://example.com/Path?b=2&a=1"),
+        ("HTTPS://Example.COM/Path?b=2&UTM_Medium=m&a=1#part", "https://example.com/Path?a=1&b=2"),
+        ("https://example.com/?b=2&a=1&b=1", "https://example.com/?b=2&a=1&b=1"),
+        ("https://example.com/?b&a=1", "https://example.com/?b&a=1"),
+        ("https://Example.com.:443/a", "https://example.com/a"),
+        ("http://example.com:80", "http://example.com/"),
+        ("http://example.com:8080/", "http://example.com:8080/"),
+        ("http://example.com:443/", "http://example.com:443/"),
+        ("https://me:pass@Example.com:443/", "https://me:pass@example.com/"),
+        ("http://[2001:DB8::1]:80/", "http://[2001:db8::1]:80/"),
+        ("https://www.google.com/amp/s/news.example/a/1?amp=1", "https://news.example/a/1"),
+        ("https://news-example.cdn.ampproject.org/c/s/news.example/a/1", "https://news.example/a/1"),
+        ("https://news-example.cdn.ampproject.org/other", "https://news-example.cdn.ampproject.org/other"),
+        ("https://m.example.com/amp/1", "https://m.example.com/amp/1"),
+        ("https://example.com/a?outputType=amp&id=3", "https://example.com/a?id=3"),
+        ("https://example.com/%e9%93%9c?spm=a.b", "https://example.com/%E9%93%9C"),
         ("https://example.com/?utm_source=x", "https://example.com/"),
         ("https://example.com/feed#0123456789abcdef", "https://example.com/feed#0123456789abcdef"),
         ("https://example.com/#/news/5", "https://example.com/#/news/5"),
@@ -234,9 +153,3 @@ def test_canonical_url(url: str, expected: str) -> None:
 def test_content_hash_ignores_form_but_not_words() -> None:
     assert content_hash("A  Title!", "Some text.") == content_hash("a title", "SOME — text")
     assert content_hash("a title", "some text") != content_hash("a title some", "text")
-
-
-@pytest.mark.parametrize(("content", "html"), [(b"\n<!DOCTYPE html><p>", True), (b"<rss>", False), (b"", False)])
-def test_looks_like_html_reads_the_start(content: bytes, html: bool) -> None:
-    answer = Fetched("https://x.example", 200, content, "", "", "", False)
-    assert ingestion_module._looks_like_html(answer) is html

@@ -1,5 +1,6 @@
 """The mailer against an SMTP server in this process."""
 
+import asyncio
 import shutil
 import socket
 import ssl
@@ -16,7 +17,7 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 
-from app.domain.errors import DeliveryDeferred, DeliveryRefused
+from app.domain.errors import DeliveryDeferred, DeliveryRefused, ServerUnreachable
 from app.integrations.mailer import Mailer
 
 RECIPIENT = "desk@larkmoor.example"
@@ -113,8 +114,44 @@ def test_send_refused_at_any_stage(serve, stage: str, code: int, error: type[Exc
     assert inbox.received == []
 
 
+@pytest.mark.parametrize("stage", ["mail", "rcpt", "data"])
+def test_send_to_a_server_that_closes_is_its_own_trouble(serve, stage: str) -> None:
+    with pytest.raises(ServerUnreachable, match="421 shutting down"):
+        plain(serve(Inbox(**{stage: "421 shutting down"}))).send(alert(), RECIPIENT)
+
+
+def test_put_off_for_one_recipient_is_not_the_servers_trouble(serve) -> None:
+    with pytest.raises(DeliveryDeferred) as caught:
+        plain(serve(Inbox(rcpt="450 greylisted"))).send(alert(), RECIPIENT)
+    assert not isinstance(caught.value, ServerUnreachable)
+
+
+def test_send_to_a_server_that_hangs_at_the_recipient_is_deferred_in_time(serve) -> None:
+    class Slow(Inbox):
+        async def handle_RCPT(self, *_: Any) -> str:
+            await asyncio.sleep(5)
+            return "250 OK"
+
+    with pytest.raises(DeliveryDeferred, match=r"0\.3 s") as caught:
+        plain(serve(Slow()), timeout=0.3).send(alert(), RECIPIENT)
+    assert not isinstance(caught.value, ServerUnreachable)
+
+
+@pytest.mark.parametrize("goodbye", ["hang", "421 gone"])
+def test_mail_that_was_taken_is_sent_whatever_the_server_says_at_parting(serve, goodbye: str) -> None:
+    class Rude(Inbox):
+        async def handle_QUIT(self, *_: Any) -> str:
+            if goodbye == "hang":
+                await asyncio.sleep(5)
+            return goodbye
+
+    inbox = Rude()
+    plain(serve(inbox), timeout=0.5).send(alert(), RECIPIENT)
+    assert len(inbox.received) == 1
+
+
 def test_send_without_a_server_is_deferred() -> None:
-    with pytest.raises(DeliveryDeferred, match="BELLWETHER_SMTP_HOST"):
+    with pytest.raises(ServerUnreachable, match="BELLWETHER_SMTP_HOST"):
         plain(free_port()).send(alert(), RECIPIENT)
 
 

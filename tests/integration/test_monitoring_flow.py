@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from app.domain.alerts import Delivery, DeliveryState
-from app.services.alerting import NO_SERVER
-from app.storage.alerts import Alerts, Outbox
+from app.services.delivery import NO_SERVER
+from app.storage.alerts import Alerts
 from app.storage.database import Database
+from app.storage.outbox import Outbox
 from app.storage.sources import Sources
 from tests.monitoring import (
     RECIPIENTS,
@@ -53,7 +54,7 @@ def site() -> Iterator[Site]:
 def visit_again(parts: Monitoring) -> None:
     """Have the source visited although its interval has not passed."""
     source = parts.sources.list()[0]
-    parts.ingestion.run([source])
+    parts.gathering.run([source])
 
 
 def runs_of(parts: Monitoring, job: str) -> int:

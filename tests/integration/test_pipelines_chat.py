@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from app.ml.embedder import E5Embedder
 from tests.knowledge import write_knowledge
 
 RSS = """<?xml version="1.0"?><rss version="2.0"><channel><title>Ledger Post</title>
@@ -94,6 +95,25 @@ def test_build_index_prints_what_it_took_in(run, tmp_path: Path) -> None:
     (row,) = ran.rows
     assert row["index"] == str(tmp_path / "index")
     assert (row["files"], row["passages"], list(row["skipped"])) == (5, 7, ["broken.pdf"])
+
+
+def test_build_index_fresh_puts_another_version_in_place(run, tmp_path: Path, monkeypatch) -> None:
+    knowledge, index = write_knowledge(tmp_path / "knowledge"), tmp_path / "index"
+    embedded: list[str] = []
+    embed = E5Embedder.embed_passages
+    monkeypatch.setattr(
+        E5Embedder, "embed_passages", lambda self, texts, *rest: embedded.extend(texts) or embed(self, texts, *rest)
+    )
+    counts, versions = [], set()
+    for arguments in ([], [], ["--fresh"]):
+        embedded.clear()
+        assert run("build_index", "--knowledge", knowledge, "--index", index, *arguments).rows[0]["passages"] == 7
+        counts.append(len(embedded))
+        versions.add((index / "current").read_text())
+    assert counts[0] == counts[2] > 7
+    assert counts[1] == 0
+    assert len(versions) == 3
+    assert [path.name for path in index.glob("v-*")] == [(index / "current").read_text()]
 
 
 def test_build_index_without_knowledge_says_so(run, tmp_path: Path) -> None:

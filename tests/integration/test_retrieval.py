@@ -3,15 +3,18 @@
 import logging
 import threading
 import time
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from app.domain.conversations import Message, Role
+from app.domain.conversations import Filters, Message, Role
 from app.domain.errors import KnowledgeError
 from app.integrations.documents import read_folder
 from app.services.retrieval import KnowledgeKeeper, Retrieval, build_index, open_index
 from app.storage.knowledge_index import KnowledgeIndex
+from tests.fakes import ManualClock
 from tests.knowledge import CountingEmbedder, write_knowledge
 
 SILENT = lambda _what, _done: None  # noqa: E731
@@ -186,3 +189,267 @@ def test_retrieve_leaves_what_only_the_previous_question_finds(knowledge, folder
         retrieval = Retrieval(index, embedder, follow_up_floor=floor)
         alone = retrieval.retrieve(rain)[0].cosine
         assert (retrieval.retrieve(rain, history)[0].cosine > alone) is found
+
+
+# -- what holds today, and for whom ----------------------------------------------------------------
+
+CHEQUE = "What does a copy of a cheque cost?"
+
+
+def write_dated(knowledge: Path) -> None:
+    """An old and a new fee, in a table and in prose."""
+    (knowledge / "fees.md").write_text("# Fees\n\nA copy of a cheque costs £4.", "utf-8")
+    (knowledge / "dated.csv").write_text(
+        "question,answer,valid_from,valid_until\n"
+        f"{CHEQUE},It costs £5 until the end of March.,,2025-03-31\n"
+        f"{CHEQUE},It costs £6. Until 31 March it was £5.,2025-04-01,\n",
+        "utf-8",
+    )
+    text = "---\nvalid_from: {}\nvalid_until: {}\n---\n# Parking\n\nParking at the branch costs {}.\n"
+    (knowledge / "parking-old.md").write_text(text.format("2024-01-01", "2025-03-31", "£1"), "utf-8")
+    (knowledge / "parking-new.txt").write_text(text.format("2025-04-01", "2025-12-31", "£2"), "utf-8")
+
+
+@pytest.mark.parametrize(
+    ("now", "found"),
+    [
+        (datetime(2023, 12, 31, 12, tzinfo=UTC), {"dated.csv#0"}),
+        (datetime(2025, 3, 31, 23, 59, tzinfo=UTC), {"dated.csv#0", "parking-old.md"}),
+        (datetime(2025, 4, 1, 0, 0, tzinfo=UTC), {"dated.csv#1", "parking-new.txt"}),
+        (datetime(2025, 4, 1, 1, 0, tzinfo=timezone(timedelta(hours=2))), {"dated.csv#0", "parking-old.md"}),
+        (datetime(2026, 1, 1, tzinfo=UTC), {"dated.csv#1"}),
+    ],
+)
+def test_retrieve_finds_only_what_holds_on_the_day(
+    knowledge: Path, folder: Path, embedder: CountingEmbedder, now: datetime, found: set[str]
+) -> None:
+    write_dated(knowledge)
+    index, _ = build_index(knowledge, folder, embedder, read_folder, SILENT)
+    retrieval = Retrieval(index, embedder, clock=lambda: now)
+    history = [Message(Role.CUSTOMER, "How much is parking at the branch?")]
+    hits = [*retrieval.retrieve(CHEQUE, top_k=20), *retrieval.retrieve("And at the branch?", history, 20)]
+    assert {s for hit in hits if (s := hit.passage.source).startswith(("dated", "parking"))} == found
+    assert "fees.md" in {hit.passage.source for hit in hits}
+
+
+def test_retrieve_goes_by_the_day_without_a_new_index(knowledge, folder, embedder) -> None:
+    write_dated(knowledge)
+    index, _ = build_index(knowledge, folder, embedder, read_folder, SILENT)
+    clock = ManualClock(datetime(2025, 3, 31, 12, tzinfo=UTC))
+    retrieval = Retrieval(KnowledgeIndex.load(folder), embedder, clock=clock)
+    assert len(retrieval.index) == len(index)
+    assert "£5 until" in retrieval.retrieve(CHEQUE)[0].passage.text
+    clock.advance(days=1)
+    assert "It costs £6" in retrieval.retrieve(CHEQUE)[0].passage.text
+
+
+def test_retrieve_filters_by_language_and_product(knowledge, folder, embedder) -> None:
+    (knowledge / "limits.csv").write_text(
+        "question,answer,product\nHow much cash can I draw a day?,£500,Everyday Account\n"
+        "How much cash can I draw each day?,£750,Plus Account\n",
+        "utf-8",
+    )
+    retrieval = build(knowledge, folder, embedder)
+    question = "How much cash can I draw a day?"
+    assert retrieval.retrieve(question, filters=Filters(product="plus account"))[0].passage.text == "£750"
+    hits = retrieval.retrieve(question, top_k=20, filters=Filters(product="Plus Account"))
+    assert {hit.passage.product for hit in hits} == {"Plus Account", ""}
+    hits = retrieval.retrieve("lost card", top_k=20, filters=Filters(language="zh"))
+    assert hits[0].passage.source == "zh/cards.csv#0"
+    assert {hit.passage.language for hit in hits} == {"zh"}
+    assert retrieval.retrieve("lost card", filters=Filters(language="de")) == []
+
+
+def test_build_index_skips_a_file_with_a_day_that_is_none(knowledge, folder, embedder) -> None:
+    write_dated(knowledge)
+    (knowledge / "parking-old.md").write_text("---\nvalid_until: soon\n---\nParking costs £1.", "utf-8")
+    index, errors = build_index(knowledge, folder, embedder, read_folder, SILENT)
+    assert list(errors) == ["parking-old.md"]
+    assert "valid_until 'soon'" in errors["parking-old.md"]
+    assert {"parking-new.txt", "dated.csv#1"} <= {p.source for p in index.passages}
+
+
+# -- in step with the folder -----------------------------------------------------------------------
+
+
+def test_keeper_embeds_changed_chunks_alone_and_forgets_deleted_files(knowledge, folder, embedder) -> None:
+    long = "".join(f"# Part {i}\n\nThe service number {i} costs £{i}.\n\n" for i in range(30))
+    (knowledge / "services.md").write_text(long, "utf-8")
+    retrieval = build(knowledge, folder, embedder)
+    keeper = KnowledgeKeeper(retrieval, knowledge, folder, read_folder)
+    embedder.embedded.clear()
+    (knowledge / "services.md").write_text(long.replace("costs £7.", "costs £700."), "utf-8")
+    (knowledge / "zh/safes.csv").unlink()
+    assert keeper.refresh()
+    assert embedder.embedded == ["Part 7 The service number 7 costs £700."]
+    assert "zh/safes.csv#0" not in {p.source for p in retrieval.index.passages}
+    embedder.embedded.clear()
+    (knowledge / "services.md").rename(knowledge / "renamed.md")
+    assert keeper.refresh()
+    assert embedder.embedded == []
+    assert {"renamed.md"} == {p.source for p in retrieval.index.passages if "service number" in p.text}
+    assert not keeper.refresh()
+
+
+def test_keeper_takes_new_metadata_without_embedding(knowledge, folder, embedder) -> None:
+    write_dated(knowledge)
+    retrieval = build(knowledge, folder, embedder)
+    embedder.embedded.clear()
+    path = knowledge / "dated.csv"
+    path.write_text(path.read_text("utf-8").replace("2025-04-01", "2999-04-01"), "utf-8")
+    assert KnowledgeKeeper(retrieval, knowledge, folder, read_folder).refresh()
+    assert embedder.embedded == []
+    assert not {"dated.csv#0", "dated.csv#1"} & set(sources(retrieval, CHEQUE))
+
+
+def test_keeper_notices_at_once_what_changed_before_it_began(knowledge, folder, embedder) -> None:
+    retrieval = build(knowledge, folder, embedder)
+    (knowledge / "note.md").write_text("# Note\n\nBranches open at nine.\n")
+    keeper = KnowledgeKeeper(retrieval, knowledge, folder, read_folder, seconds=0.05)
+    keeper.start()
+    wait_until(lambda: "note.md" in {p.source for p in retrieval.index.passages})
+    keeper.stop()
+
+
+def test_keeper_passes_over_hidden_files_and_links_to_nothing(knowledge, folder, embedder) -> None:
+    retrieval = build(knowledge, folder, embedder)
+    keeper = KnowledgeKeeper(retrieval, knowledge, folder, read_folder, seconds=0.05)
+    (knowledge / ".#fees.md").symlink_to("nobody@nowhere")
+    (knowledge / "gone.md").symlink_to("nothing.md")
+    (knowledge / ".fees.md.swp").write_text("x")
+    assert not keeper.refresh()
+    keeper.start()
+    (knowledge / "note.md").write_text("# Note\n\nBranches open at nine.\n")
+    wait_until(lambda: "note.md" in {p.source for p in retrieval.index.passages})
+    keeper.stop()
+
+
+def test_keeper_watches_on_after_an_error_of_any_kind(knowledge, folder, embedder, caplog) -> None:
+    retrieval = build(knowledge, folder, embedder)
+    broken = threading.Event()
+    broken.set()
+
+    def read(root: Path):
+        if broken.is_set():
+            raise ZeroDivisionError
+        return read_folder(root)
+
+    keeper = KnowledgeKeeper(retrieval, knowledge, folder, read, seconds=0.05)
+    keeper.start()
+    (knowledge / "note.md").write_text("# Note\n\nBranches open at nine.\n")
+    wait_until(lambda: "ZeroDivisionError" in caplog.text)
+    broken.clear()
+    wait_until(lambda: "note.md" in {p.source for p in retrieval.index.passages})
+    keeper.stop()
+
+
+# -- a second index beside the live one ------------------------------------------------------------
+
+
+class TurnedEmbedder(CountingEmbedder):
+    """Another embedder: vectors that agree with each other and with no others."""
+
+    name = "turned"
+
+    def embed_questions(self, texts, *rest):
+        return np.roll(super().embed_questions(texts, *rest), 7, axis=1)
+
+    def embed_passages(self, texts, *rest):
+        return np.roll(super().embed_passages(texts, *rest), 7, axis=1)
+
+
+def wait_until(true) -> None:
+    deadline = time.monotonic() + 60
+    while not true():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.02)
+
+
+def test_open_index_builds_anew_when_the_embedder_changes(knowledge, folder, embedder) -> None:
+    old = build(knowledge, folder, embedder)
+    other = TurnedEmbedder()
+    index = open_index(knowledge, folder, other, read_folder, SILENT)
+    assert len(other.embedded) == len({e.text for e in index.entries})
+    assert index.meta["embedder"] == "turned"
+    assert sources(old, "lost card")[0] == "en/cards.csv#0"  # what is live does not need the files
+    assert sources(Retrieval(index, other), "lost card")[0] == "en/cards.csv#0"
+
+
+def test_rebuild_swaps_index_and_embedder_together_while_others_search(knowledge, folder, embedder) -> None:
+    retrieval = build(knowledge, folder, embedder)
+    keeper = KnowledgeKeeper(retrieval, knowledge, folder, read_folder)
+    done, failures, cosines = threading.Event(), [], []
+
+    def search() -> None:
+        while not done.is_set():
+            try:
+                hit = retrieval.retrieve("lost card")[0]
+                cosines.append(hit.cosine if hit.passage.source == "en/cards.csv#0" else -1)
+                time.sleep(0.01)
+            except Exception as error:
+                failures.append(error)
+
+    thread = threading.Thread(target=search, daemon=True)
+    thread.start()
+    live = retrieval.index
+    for turn, other in enumerate([TurnedEmbedder(), embedder, TurnedEmbedder()]):
+        keeper.rebuild(other)
+        assert retrieval.embedder is other
+        assert KnowledgeIndex.load(folder).meta["embedder"] == other.name
+        cosines_before = len(cosines)
+        wait_until(lambda before=cosines_before: len(cosines) > before + 1)
+        assert retrieval.index is not live, turn
+        live = retrieval.index
+    done.set()
+    thread.join()
+    assert failures == []
+    assert min(cosines) > 0.9  # a question of one embedder in the index of the other would be far from everything
+    assert not keeper.refresh()
+
+
+def test_rebuild_embeds_everything_again(knowledge, folder, embedder) -> None:
+    retrieval = build(knowledge, folder, embedder)
+    first = sorted(embedder.embedded)
+    embedder.embedded.clear()
+    KnowledgeKeeper(retrieval, knowledge, folder, read_folder).rebuild()
+    assert sorted(embedder.embedded) == first
+    assert retrieval.index.version == KnowledgeIndex.current_version(folder)
+
+
+def test_rebuild_that_fails_leaves_the_live_index(knowledge, folder, embedder) -> None:
+    retrieval = build(knowledge, folder, embedder)
+    live, version = retrieval.index, KnowledgeIndex.current_version(folder)
+
+    class Failing(TurnedEmbedder):
+        def embed_passages(self, texts, *rest):
+            raise KnowledgeError("out of memory")
+
+    with pytest.raises(KnowledgeError, match="out of memory"):
+        KnowledgeKeeper(retrieval, knowledge, folder, read_folder).rebuild(Failing())
+    assert (retrieval.index, retrieval.embedder) == (live, embedder)
+    assert KnowledgeIndex.current_version(folder) == version
+    assert sources(retrieval, "lost card")[0] == "en/cards.csv#0"
+
+
+def test_keeper_takes_over_an_index_that_was_built_beside_the_live_one(knowledge, folder, embedder) -> None:
+    retrieval = build(knowledge, folder, embedder)
+    keeper = KnowledgeKeeper(retrieval, knowledge, folder, read_folder, seconds=0.05)
+    keeper.start()
+    built, _ = build_index(knowledge, folder, embedder, read_folder, SILENT, fresh=True)
+    embedder.embedded.clear()
+    wait_until(lambda: retrieval.index.version == built.version)
+    keeper.stop()
+    assert embedder.embedded == []
+    assert not keeper.refresh()
+
+
+def test_keeper_leaves_an_index_of_another_embedder_alone(knowledge, folder, embedder, caplog) -> None:
+    retrieval = build(knowledge, folder, embedder)
+    live = retrieval.index
+    keeper = KnowledgeKeeper(retrieval, knowledge, folder, read_folder)
+    other, _ = build_index(knowledge, folder, TurnedEmbedder(), read_folder, SILENT)
+    assert not keeper.refresh()
+    assert not keeper.refresh()
+    assert caplog.text.count("is not taken over") == 1
+    assert retrieval.index is live
+    assert KnowledgeIndex.current_version(folder) == other.version

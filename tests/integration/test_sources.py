@@ -47,7 +47,7 @@ def test_add_source_refuses_an_unusable_address(sources: Sources, url: str) -> N
 
 
 def test_add_source_refuses_other_unusable_values(sources: Sources) -> None:
-    with pytest.raises(InvalidInput, match="auto, feed, page"):
+    with pytest.raises(InvalidInput, match="auto, feed, page, sitemap, list, json, folder, push"):
         sources.add("Example", "https://a.example/", kind="paper")
     with pytest.raises(InvalidInput, match="interval"):
         sources.add("Example", "https://a.example/", interval_minutes=0)
@@ -85,7 +85,9 @@ def test_source_remembers_how_its_visits_went(sources: Sources) -> None:
     sources.record_failure(source.id, NOW, "timed out")
     sources.record_failure(source.id, NOW + HOUR, "status 500")
     failing = sources.get(source.id)
-    assert failing == replace(source, last_fetched_at=NOW + HOUR, last_error="status 500", failing_since=NOW)
+    assert failing == replace(
+        source, last_fetched_at=NOW + HOUR, last_error="status 500", failing_since=NOW, failures=2
+    )
     sources.record_success(source.id, NOW + 2 * HOUR, 7, '"v1"', "Mon, 02 Mar 2026 09:30:00 GMT")
     assert sources.get(source.id) == replace(
         source,

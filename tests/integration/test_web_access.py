@@ -1,45 +1,25 @@
 """Who gets in where: the dashboard and the API need a session, the chat and the health checks do not."""
 
 import logging
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+import re
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from types import SimpleNamespace
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
+from app.api.guard import PROTECTED
 from app.api.session import safe_target, session_router
-from app.config import load_settings
-from app.domain.news import TOPICS, Article, Classification, Excerpt
-from app.services.accounts import SESSION_LENGTH, AccountService
-from app.storage.accounts import Accounts
-from app.storage.alerts import Alerts, Outbox
-from app.storage.articles import Articles
-from app.storage.database import open_database
-from app.storage.sources import Sources
+from app.services.accounts import SESSION_LENGTH
 from app.ui.sign_in import SignInPages
 from app.ui.views import Views
 from app.web import create_app
 from tests import fakes
+from tests.web import NAME, PASSWORD, form_token, sign_in, web_services
 
 NOW = datetime(2025, 11, 24, 9, 0, tzinfo=UTC)
-NAME, PASSWORD = "ada", "correct horse battery"
-
-
-class Classifier:
-    """Keyword classification with the signature of the real one; remembers what it was asked."""
-
-    titles: ClassVar = {**TOPICS, "cyber": "IT incidents"}
-
-    def __init__(self) -> None:
-        self.asked: list[Excerpt] = []
-
-    def classify(self, texts: Sequence[Excerpt], priority: object = None) -> list[Classification]:
-        self.asked += texts
-        return fakes.classify(texts)
 
 
 @pytest.fixture(scope="module")
@@ -49,25 +29,8 @@ def clock() -> fakes.ManualClock:
 
 @pytest.fixture(scope="module")
 def services(tmp_path_factory: pytest.TempPathFactory, clock: fakes.ManualClock) -> Iterator[Any]:
-    folder = tmp_path_factory.mktemp("web")
-    settings = load_settings(data_dir=folder, database_url=f"sqlite:///{folder / 'web.db'}")
-    database = open_database(settings.effective_database_url)
-    accounts = AccountService(Accounts(database), clock)
-    accounts.create_account(NAME, PASSWORD, "analyst")
-    yield SimpleNamespace(
-        settings=settings,
-        database=database,
-        accounts=accounts,
-        articles=Articles(database),
-        alerts=Alerts(database),
-        outbox=Outbox(database),
-        sources=Sources(database),
-        classifier=Classifier(),
-        ingestion=None,
-        sample=None,
-        chat=None,
-    )
-    database.close()
+    with web_services(tmp_path_factory.mktemp("web"), clock) as services:
+        yield services
 
 
 @pytest.fixture(scope="module")
@@ -79,10 +42,6 @@ def app(services: Any, clock: fakes.ManualClock) -> FastAPI:
 def client(app: FastAPI) -> TestClient:
     """A browser of its own, without cookies."""
     return TestClient(app, follow_redirects=False)
-
-
-def sign_in(client: TestClient, name: str = NAME, password: str = PASSWORD, **fields: str) -> Any:
-    return client.post("/sign-in", data={"username": name, "password": password, **fields})
 
 
 @pytest.mark.parametrize("path", ["/analyst", "/analyst/"])
@@ -112,13 +71,18 @@ def test_open_dashboard_without_session_leads_to_sign_in(client: TestClient, pat
         ("GET", "/api/v1/alerts"),
         ("GET", "/api/v1/trends"),
         ("GET", "/api/v1/topics"),
+        ("GET", "/api/v1/sources"),
+        ("GET", "/api/v1/session"),
+        ("GET", "/metrics"),
+        ("POST", "/api/v1/chat"),
+        ("POST", "/api/v1/articles"),
         ("POST", "/api/v1/classify"),
     ],
 )
 def test_request_protected_path_without_session_answers_401(client: TestClient, method: str, path: str) -> None:
-    response = client.request(method, path, json={"text": "x"} if method == "POST" else None)
+    response = client.request(method, path, json={"question": "x", "texts": ["x"]} if method == "POST" else None)
     assert response.status_code == 401
-    assert "sign in" in response.json()["error"].lower()
+    assert "signed in" in response.json()["error"].lower()
 
 
 def test_request_with_unknown_token_answers_401(client: TestClient) -> None:
@@ -142,7 +106,9 @@ def test_sign_in_sets_a_guarded_cookie_and_leads_on(client: TestClient) -> None:
 def test_sign_in_behind_https_sets_a_secure_cookie(services: Any) -> None:
     secure = FastAPI()
     pages = SignInPages(Views("UTC"))
-    secure.include_router(session_router(services.accounts, pages, secure_cookies=True, public_url=""))
+    secure.include_router(
+        session_router(services.accounts, pages, services.limits, secure_cookies=True, public_url="")
+    )
     client = TestClient(secure, base_url="https://testserver", follow_redirects=False)
     assert "; secure" in sign_in(client).headers["set-cookie"].lower()
 
@@ -199,11 +165,11 @@ def test_sign_in_from_another_site_is_refused(client: TestClient) -> None:
         "",
     ],
 )
-def test_safe_target_outside_the_dashboard_becomes_its_first_page(target: str) -> None:
-    assert safe_target(target) == "/analyst/"
+def test_safe_target_outside_the_dashboard_is_dropped(target: str) -> None:
+    assert safe_target(target) == ""
 
 
-@pytest.mark.parametrize("target", ["/analyst", "/analyst/", "/analyst/?__theme=dark"])
+@pytest.mark.parametrize("target", ["/analyst", "/analyst/", "/analyst/?__theme=dark", "/agent", "/operations/x"])
 def test_safe_target_within_the_dashboard_is_kept(target: str) -> None:
     assert safe_target(target) == target
 
@@ -244,20 +210,76 @@ def test_post_to_dashboard_from_another_site_is_refused(client: TestClient) -> N
     assert response.status_code == 403
 
 
-def test_agent_is_kept_out_of_the_market_watch(client: TestClient, services: Any) -> None:
-    services.accounts.create_account("agent", PASSWORD, "agent")
-    sign_in(client, "agent")
-    for path in ("/analyst/", "/analyst/config", "/api/v1/articles"):
-        assert client.get(path).status_code == 403
+# What Gradio answers below a page: its settings, its queue, its files.
+BELOW = (
+    ("GET", ""),
+    ("GET", "/config"),
+    ("GET", "/gradio_api/info"),
+    ("GET", "/gradio_api/queue/data?session_hash=x"),
+    ("POST", "/gradio_api/queue/join"),
+    ("POST", "/gradio_api/run/predict"),
+    ("GET", "/gradio_api/file=/etc/passwd"),
+    ("GET", "/file=/etc/passwd"),
+    ("POST", "/gradio_api/upload"),
+)
+
+
+@pytest.mark.parametrize(("method", "below"), BELOW)
+@pytest.mark.parametrize("prefix", PROTECTED)
+def test_request_protected_path_with_too_low_a_role_answers_403(
+    client: TestClient, services: Any, prefix: str, method: str, below: str
+) -> None:
+    lower = {"/agent": None, "/analyst": "agent", "/operations": "analyst"}[prefix]
+    if lower is None:  # nobody signed in is below an agent
+        refused = client.request(method, prefix + below)
+        assert refused.status_code == (303 if below == "" else 401)
+        return
+    if not any(account.username == f"low {lower}" for account in services.accounts.accounts()):
+        services.accounts.create_account(f"low {lower}", PASSWORD, lower)
+    sign_in(client, f"low {lower}")
+    refused = client.request(method, prefix + below)
+    assert refused.status_code == 403
+    assert "needs the" in refused.json()["error"]
+
+
+@pytest.mark.parametrize("path", ["/analyst", "/analyst/", "/analyst/config", "/analyst/gradio_api/info"])
+def test_request_analyst_path_with_the_role_is_let_through(client: TestClient, path: str) -> None:
+    sign_in(client)
+    assert client.get(path).status_code in (200, 307)
+
+
+def test_sign_in_leads_to_the_page_of_the_role(client: TestClient, services: Any) -> None:
+    services.accounts.create_account("helper", PASSWORD, "agent")
+    assert sign_in(client, "helper").headers["location"] == "/agent/"
+    assert sign_in(client).headers["location"] == "/analyst/"
+    assert sign_in(client, next="/operations").headers["location"] == "/operations"
+
+
+def test_first_password_must_be_changed_before_anything_else(client: TestClient, services: Any) -> None:
+    first = services.accounts.invite("newcomer", "administrator")
+    assert sign_in(client, "newcomer", first, next="/analyst").headers["location"] == "/password"
+    assert client.get("/analyst/").headers["location"] == "/password"
+    assert client.get("/analyst/config").status_code == 403
+    assert client.get("/api/v1/articles").status_code == 403
+    assert "Choose one of your own" in client.get("/password").text
+    form = {"current": first, "new": first, "repeated": first, "token": form_token(client)}
+    assert "Choose another" in client.post("/password", data=form).text
+    assert client.post("/password", data=form | dict.fromkeys(("new", "repeated"), PASSWORD)).status_code == 200
+    assert sign_in(client, "newcomer", next="/analyst").headers["location"] == "/analyst"
+    assert client.get("/analyst/config").status_code == 200
 
 
 def test_change_password_ends_sessions_and_replaces_it(client: TestClient, services: Any) -> None:
     assert client.get("/password").status_code == 401
     services.accounts.create_account("careful", PASSWORD, "analyst")
     sign_in(client, "careful")
-    form = {"current": PASSWORD, "new": "another good one", "repeated": "another good one"}
+    token = re.search('name="token" value="(.+?)"', client.get("/password").text)
+    assert token
+    assert token[1] == form_token(client)
+    form = {"current": PASSWORD, "new": "another good one", "repeated": "another good one", "token": token[1]}
     assert client.post("/password", data=form | {"repeated": "something else"}).status_code == 400
     assert client.post("/password", data=form | {"current": "not this one"}).status_code == 400
+    assert client.post("/password", data=form | {"token": ""}).status_code == 400
     assert client.post("/password", data=form, headers={"origin": "https://evil.example"}).status_code == 400
     assert client.post("/password", data=form).status_code == 200
     assert client.get("/analyst/config").status_code == 401
@@ -265,10 +287,41 @@ def test_change_password_ends_sessions_and_replaces_it(client: TestClient, servi
     assert sign_in(client, "careful", password="another good one").status_code == 303
 
 
+def test_sessions_are_listed_and_ended_one_by_one_or_all(client: TestClient, app: FastAPI, services: Any) -> None:
+    services.accounts.create_account("busy", PASSWORD, "analyst")
+    other = TestClient(app, follow_redirects=False, headers={"user-agent": "Phone <b>"})
+    sign_in(client, "busy")
+    sign_in(other, "busy")
+    page = client.get("/sessions").text
+    assert "Phone &lt;b&gt;" in page
+    listed = client.get("/api/v1/sessions").json()
+    [phone] = [session for session in listed if session["browser"] == "Phone <b>"]
+    assert client.post("/sessions/end", data={"session": phone["id"]}).status_code == 400  # no token
+    assert other.get("/analyst/config").status_code == 200
+    form = {"session": phone["id"], "token": form_token(client)}
+    assert client.post("/sessions/end", data=form).headers["location"] == "/sessions"
+    assert other.get("/analyst/config").status_code == 401
+    assert client.post("/sessions/end", data=form).status_code == 400  # gone
+    assert client.post("/sessions/end", data={"token": form["token"]}).headers["location"] == "/sign-in"
+    assert client.get("/analyst/config").status_code == 401
+
+
+def test_nobody_ends_the_session_of_another(client: TestClient, app: FastAPI, services: Any) -> None:
+    services.accounts.create_account("victim", PASSWORD, "analyst")
+    other = TestClient(app, follow_redirects=False)
+    sign_in(client)
+    sign_in(other, "victim")
+    [theirs] = other.get("/api/v1/sessions").json()
+    headers = {"X-CSRF-Token": form_token(client)}
+    assert client.delete(f"/api/v1/sessions/{theirs['id']}", headers=headers).status_code == 404
+    assert other.get("/analyst/config").status_code == 200
+
+
 def test_chat_and_health_need_no_session(client: TestClient) -> None:
     assert client.get("/").status_code == 200
     assert client.get("/healthz").json() == {"status": "ok"}
-    assert client.get("/readyz").json() == {"status": "ready", "checks": {"database": "ok"}}
+    checks = dict.fromkeys(("database", "backbone", "index", "jobs"), "ok")
+    assert client.get("/readyz").json() == {"status": "ready", "checks": checks}
 
 
 def test_readiness_without_database_answers_503(
@@ -277,11 +330,12 @@ def test_readiness_without_database_answers_503(
     def refuse() -> None:
         raise ConnectionError("no database")
 
-    monkeypatch.setattr(services.database.engine, "connect", refuse)
+    monkeypatch.setattr(services.database, "reading", refuse)
     with caplog.at_level(logging.CRITICAL):
         response = client.get("/readyz")
     assert response.status_code == 503
-    assert response.json() == {"status": "not ready", "checks": {"database": "failed"}}
+    assert response.json()["status"] == "not ready"
+    assert response.json()["checks"]["database"] == "failed"
 
 
 def test_pages_forbid_other_hosts(client: TestClient) -> None:
@@ -289,53 +343,9 @@ def test_pages_forbid_other_hosts(client: TestClient) -> None:
     assert "default-src 'self'" in policy
     assert "http" not in policy
     assert client.get("/docs").status_code == 404  # would load scripts from elsewhere
-
-
-def test_api_answers_signed_in_analysts(client: TestClient, services: Any) -> None:
-    reading = replace(fakes.classify(["outage"])[0], deciding=("It was out.",))
-    article = Article("https://a.example/1", "Outage", "Text", NOW, "en", "hash", classification=reading)
-    services.articles.add(article, NOW)
-    sign_in(client)
-    assert client.post("/api/v1/classify", json={"text": "profit rises"}).json()["sentiment"] == "positive"
-    [found] = client.get("/api/v1/articles", params={"topic": "cyber"}).json()
-    assert found["classification"]["sentiment"] == "negative"
-    assert (found["classification"]["topics"], found["classification"]["deciding"]) == (["cyber"], ["It was out."])
-    assert client.get("/api/v1/topics").json()["cyber"] == "IT incidents"
-    assert client.get("/api/v1/alerts").json() == []
-    until = "2025-11-24T10:00:00Z"
-    trend = client.get("/api/v1/trends", params={"until": until, "bucket_hours": 24}).json()
-    assert sum(point["negative"] for point in trend) == 1
-
-
-@pytest.mark.parametrize(
-    ("path", "word"),
-    [
-        ("/api/v1/articles?topic=weather", "weather"),
-        ("/api/v1/articles?limit=0", "limit"),
-        ("/api/v1/articles?since=2025-01-01T00:00:00", "since"),
-        ("/api/v1/trends?since=1999-01-01T00:00:00Z&bucket_hours=1", "bucket_hours"),
-        ("/api/v1/alerts?state=lost", "state"),
-    ],
-)
-def test_api_given_unusable_request_says_what_is_wrong(client: TestClient, path: str, word: str) -> None:
-    sign_in(client)
-    response = client.get(path)
-    assert response.status_code == 422
-    assert word in response.json()["error"]
-
-
-def test_api_classifies_towards_a_company(client: TestClient, services: Any) -> None:
-    sign_in(client)
-    body = {"text": "profit rises", "entity": " Copperline ", "style": "headline"}
-    assert client.post("/api/v1/classify", json=body).json()["topics"] == ["earnings"]
-    assert services.classifier.asked[-1] == Excerpt("profit rises", "Copperline", "headline")
-    assert client.post("/api/v1/classify", json={"text": "profit rises"}).status_code == 200
-    assert services.classifier.asked[-1] == Excerpt("profit rises")
-    for wrong in ({"entity": "x" * 201}, {"style": "poem"}, {"entity": 7}):
-        assert client.post("/api/v1/classify", json=body | wrong).status_code == 422
-
-
-@pytest.mark.parametrize("text", ["", "x" * 30_000])
-def test_classify_unusable_text_answers_422(client: TestClient, text: str) -> None:
-    sign_in(client)
-    assert client.post("/api/v1/classify", json={"text": text}).status_code == 422
+    page = client.get("/api/docs").text
+    for address in re.findall('(?:src|href)="(.+?)"', page):
+        assert address.startswith("/api/docs/")
+        assert len(client.get(address).content) > 1000
+    assert "https://" not in page
+    assert client.get("/api/docs/..%2Fcore.py").status_code == 404

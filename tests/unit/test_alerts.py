@@ -1,22 +1,28 @@
-"""The life of an alert, the grouping of spikes into alerts, and the waiting between deliveries."""
+"""The life of an alert, what it is on, when messages are due, and the waiting between deliveries."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 
-from app.domain.alerts import AlertState, group_spikes, in_cooldown, next_state, retry_delay
+from app.domain.alerts import (
+    Alert,
+    AlertPolicy,
+    AlertState,
+    Kind,
+    due_notices,
+    next_state,
+    retry_delay,
+    series_of,
+    subject,
+    topic_and_entity,
+)
 from app.domain.errors import Conflict, InvalidInput
-from app.domain.spikes import Spike
 
 AT = datetime(2026, 3, 2, 9, tzinfo=UTC)
-DAY = timedelta(days=1)
-SPIKE = Spike("cyber", AT - timedelta(hours=1), AT, 3, 5, 0.4, 1e-6, (1, 2, 3, 4, 5))
-
-
-def later(hours: float, **changes: Any) -> Spike:
-    return replace(SPIKE, detected_at=AT + timedelta(hours=hours), **changes)
+HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
+ALERT = Alert("cyber", AT - HOUR, AT, "high", 12, 1.3, 1e-12, 3, opened_at=AT, notified_at=AT)
+POLICY = AlertPolicy()
 
 
 @pytest.mark.parametrize(
@@ -52,44 +58,60 @@ def test_next_state_refuses_an_unknown_action() -> None:
         next_state(AlertState.OPEN, "explode")
 
 
-def test_cooldown_ends_after_its_time() -> None:
-    assert not in_cooldown(SPIKE, None, DAY)
-    assert in_cooldown(later(23.9), AT, DAY)
-    assert not in_cooldown(later(24), AT, DAY)
-    assert in_cooldown(later(-2), AT, DAY)
+def test_series_and_subject_are_those_of_topic_or_company() -> None:
+    of_company = replace(ALERT, topic="", entity="Copperline: Bank")
+    assert (series_of(ALERT), series_of(of_company)) == ("cyber", "entity:Copperline: Bank")
+    assert topic_and_entity(series_of(ALERT)) == ("cyber", "")
+    assert topic_and_entity(series_of(of_company)) == ("", "Copperline: Bank")
+    titles = {"cyber": "Cyber and outage"}
+    assert (subject(ALERT, titles), subject(of_company, titles)) == ("Cyber and outage", "Copperline: Bank")
 
 
-def test_cooldown_of_zero_still_spares_articles_that_had_their_alert() -> None:
-    assert in_cooldown(later(2.9), AT, timedelta(0))
-    assert not in_cooldown(later(3), AT, timedelta(0))
+def due(after: timedelta, policy: AlertPolicy = POLICY, **changes: object) -> list[Kind]:
+    return due_notices(replace(ALERT, **changes), policy, AT + after)  # type: ignore[arg-type]
 
 
-def test_one_burst_becomes_one_alert_with_the_measure_of_its_peak() -> None:
-    peak = later(2, negatives=12, expected=1.3, p_value=1e-12, window_hours=12, article_ids=tuple(range(12)))
-    (alert,) = group_spikes([SPIKE, later(1), peak, later(3)], {}, DAY)
-    assert (alert.started_at, alert.detected_at) == (SPIKE.started_at, AT)
-    assert (alert.negatives, alert.expected, alert.window_hours) == (12, 1.3, 12)
-    assert alert.article_ids == peak.article_ids
-    assert alert.severity == "high"
-    assert alert.state is AlertState.OPEN
+def test_alert_that_has_grown_is_told_again_after_the_interval() -> None:
+    grown = {"grown_at": AT + MINUTE}
+    assert due(29 * MINUTE, **grown) == []
+    assert due(30 * MINUTE, **grown) == [Kind.UPDATE]
+    assert due(30 * MINUTE) == []
+    assert due(30 * MINUTE, grown_at=AT) == [], "it was told with what had joined it"
+    assert due(30 * MINUTE, **grown, ended_at=AT + 2 * MINUTE) == [Kind.UPDATE]
 
 
-def test_spikes_within_the_cooldown_of_an_earlier_alert_become_none() -> None:
-    spikes = [SPIKE, later(1), later(25)]
-    assert group_spikes(spikes, {"cyber": AT - timedelta(hours=1)}, DAY) != []
-    assert group_spikes(spikes[:2], {"cyber": AT - timedelta(hours=1)}, DAY) == []
-    assert group_spikes(spikes[:2], {"cyber": AT}, DAY) == []
-    assert len(group_spikes(spikes[:2], {"credit": AT, "cyber": None}, DAY)) == 1
+def test_acknowledged_alert_that_grows_is_told_after_the_repeat_interval() -> None:
+    taken = {"state": AlertState.ACKNOWLEDGED, "grown_at": AT + MINUTE}
+    assert due(5 * HOUR, **taken) == []
+    assert due(24 * HOUR, **taken) == [Kind.UPDATE]
+    assert due(24 * HOUR, state=AlertState.ACKNOWLEDGED) == []
 
 
-def test_bursts_apart_or_on_different_topics_become_alerts_of_their_own() -> None:
-    credit = later(1, topic="credit")
-    alerts = group_spikes([SPIKE, credit, later(2), later(30)], {}, DAY)
-    assert [(a.topic, a.detected_at) for a in alerts] == [
-        ("cyber", AT),
-        ("credit", credit.detected_at),
-        ("cyber", AT + timedelta(hours=30)),
-    ]
+def test_open_alert_is_repeated_while_its_burst_is_on() -> None:
+    told = {"escalated_at": AT + 2 * HOUR}
+    assert due(23 * HOUR, **told) == []
+    assert due(24 * HOUR, **told) == [Kind.UPDATE]
+    assert due(24 * HOUR, **told, ended_at=AT + HOUR) == []
+
+
+def test_alert_that_nobody_acknowledges_is_escalated_once() -> None:
+    assert due(119 * MINUTE) == []
+    assert due(2 * HOUR) == [Kind.ESCALATION]
+    assert due(2 * HOUR, ended_at=AT + HOUR) == [Kind.ESCALATION]
+    assert due(2 * HOUR, escalated_at=AT + HOUR) == []
+    assert due(2 * HOUR, state=AlertState.ACKNOWLEDGED) == []
+    assert due(2 * HOUR, policy=AlertPolicy(escalate_after_hours=0)) == []
+    assert due(3 * HOUR, opened_at=AT + 2 * HOUR) == [], "reopened, it has its time again"
+
+
+def test_resolved_alert_is_told_no_more() -> None:
+    assert due(90 * HOUR, state=AlertState.RESOLVED, grown_at=AT + HOUR) == []
+
+
+def test_alert_that_was_silenced_is_told_if_its_burst_is_still_on() -> None:
+    assert due(HOUR, notified_at=None) == [Kind.ALERT]
+    assert due(HOUR, notified_at=None, ended_at=AT) == []
+    assert due(HOUR, notified_at=None, state=AlertState.ACKNOWLEDGED) == []
 
 
 def test_retry_delay_doubles_up_to_an_hour() -> None:

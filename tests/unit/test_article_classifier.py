@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app.domain.news import Classification, Excerpt, FeedItem, Sentiment
-from app.ml.article_classifier import GROUP_TOKENS, MAX_GROUPS, ArticleClassifier
+from app.ml.article_classifier import GROUP_TOKENS, MAX_GROUPS, MAX_TOWARDS, ArticleClassifier, Towards
 from app.ml.executor import Priority
 
 CALM = " ".join(["The", "branch", "opened", "in", "spring"] * 9) + "."  # 45 words
@@ -22,7 +22,7 @@ class Scripted:
         self.backbone = SimpleNamespace(tokenizer=lambda text, add_special_tokens: {"input_ids": text.split()})
 
     def classify(
-        self, texts: Sequence[Excerpt], priority: Priority, progress: Callable[[int], None]
+        self, texts: Sequence[Excerpt], priority: Priority, progress: Callable[[int], None] = lambda done: None
     ) -> list[Classification]:
         self.seen += texts
         for done in range(1, len(texts) + 1):
@@ -129,3 +129,30 @@ def test_progress_is_told_in_articles(scripted: Scripted) -> None:
     classify(scripted, ("A", CALM * 3), ("B", f"{BAD} {CALM} {CALM}"), ("C", ""), progress=heard.append)
     assert heard == [1, 2, 3]
     assert classify(scripted) == []
+
+
+def towards(scripted: Scripted, title: str, text: str, *written: str) -> Classification:
+    asked = Towards(FeedItem("https://a.example", title, text), "Ostra", written or ("Ostra",))
+    return ArticleClassifier(scripted).classify_towards([asked])[0]  # type: ignore[arg-type]
+
+
+def test_sentiment_towards_a_company_is_read_where_it_is_named(scripted: Scripted) -> None:
+    found = towards(scripted, "Two firms", "Ostra had a record month. Velmora had a breach. All is calm.")
+    assert found.sentiment == "positive"
+    assert scripted.seen == [Excerpt("Ostra had a record month.", "Ostra", "report")]
+    assert found.deciding == ("Ostra had a record month.",)
+
+
+def test_sentiment_towards_a_company_reads_a_title_and_few_sentences_that_name_it(scripted: Scripted) -> None:
+    towards(scripted, "Ostra, again", "Rain. " + "Ostra  was seen. " * 9, "Ostra", "OST")
+    assert [(e.text, e.entity, e.style) for e in scripted.seen] == [
+        ("Ostra, again", "Ostra", "headline"),
+        *[("Ostra was seen.", "Ostra", "report")] * MAX_TOWARDS,
+    ]
+
+
+def test_sentiment_towards_a_company_that_no_sentence_names_is_that_of_the_beginning(scripted: Scripted) -> None:
+    assert towards(scripted, "A breach", "It was small. Later, calm.", "somewhere").sentiment == "negative"
+    assert [e.text for e in scripted.seen] == ["A breach", "It was small."]
+    assert towards(scripted, "", "").sentiment == "neutral"
+    assert ArticleClassifier(scripted).classify_towards([]) == []  # type: ignore[arg-type]

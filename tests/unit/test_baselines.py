@@ -126,7 +126,8 @@ def test_days_of_silence_are_not_learned() -> None:
 def test_late_article_moves_the_level_of_the_days_that_follow() -> None:
     calendar, baseline = learned([1.0] * 20)
     before = baseline.rates(calendar, MONDAY + 19)
-    baseline.learn_late(calendar, (MONDAY + 10) * DAY, 5.0, 0.0)
+    for day in range(12, 19):
+        baseline.learn_late(calendar, (MONDAY + day) * DAY, 1.0, 0.0)
     assert baseline.rates(calendar, MONDAY + 19) == before
     calendar.close_day(MONDAY + 20, DAY, [0.0] * WEEK)
     baseline.learn(calendar, MONDAY + 20, [], alarmed=False)

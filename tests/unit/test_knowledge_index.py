@@ -9,12 +9,19 @@ import pytest
 
 from app.domain.conversations import Passage
 from app.domain.errors import IndexMissing, KnowledgeError
-from app.storage.knowledge_index import Entry, KnowledgeIndex, words
+from app.storage.knowledge_index import FORMAT, Entry, KnowledgeIndex, words
 
 PASSAGES = [
     Passage("en/cards.csv#0", "Freeze it in the app.", question="I lost my card", alternatives=("card gone",)),
     Passage("zh/cards.csv#0", "请在手机银行冻结。", question="我的银行卡丢了", language="zh"),
-    Passage("fees.md", "A cheque costs £4.", title="Fees"),
+    Passage(
+        "fees.md",
+        "A cheque costs £4.",
+        "Fees",
+        product="Cheques",
+        valid_from="2025-01-01",
+        valid_until="2025-03-31",
+    ),
 ]
 ENTRIES = [
     Entry(0, "I lost my card"),
@@ -49,6 +56,20 @@ def test_search_respects_top_k_and_brings_in_what_only_words_find() -> None:
     found = index().search(unit(1, 0, 0), "cheque", 3, candidates=1)
     assert [hit.passage.source for hit in found] == ["en/cards.csv#0", "fees.md"]
     assert found[1].bm25 > 0
+
+
+def test_search_among_some_fills_up_with_those_that_are_admitted() -> None:
+    passages = [Passage(f"{i}.md", f"cheque {i}", product="old" if i < 90 else "new") for i in range(100)]
+    entries = [Entry(i, passage.text) for i, passage in enumerate(passages)]
+    vectors = np.stack([unit(1, i / 100, 0) for i in range(100)])  # the old ones are all nearer
+    crowded = KnowledgeIndex(passages, entries, vectors, {})
+    new = lambda passage: passage.product == "new"  # noqa: E731
+    found = crowded.search(unit(1, 0, 0), "cheque 95", 3, candidates=2, admits=new)
+    assert [hit.passage.source for hit in found] == ["90.md", "91.md", "92.md"]
+    assert {hit.passage.product for hit in crowded.search(unit(1, 0, 0), "cheque 3", 99, admits=new)} == {"new"}
+    assert crowded.search(unit(1, 0, 0), "cheque", 3, admits=lambda _passage: False) == []
+    everything = crowded.search(unit(1, 0, 0), "cheque 3", 5, admits=lambda _passage: True)
+    assert everything == crowded.search(unit(1, 0, 0), "cheque 3", 5)
 
 
 def test_search_cuts_chinese_into_words() -> None:
@@ -95,7 +116,28 @@ def test_save_says_when_the_folder_cannot_be_written(tmp_path: Path) -> None:
         index().save(tmp_path / "file" / "index")
 
 
-@pytest.mark.parametrize("damage", ["none", "no version", "half a file", "another format", "no vectors"])
+def test_save_and_load_name_the_version_that_is_current(tmp_path: Path) -> None:
+    assert KnowledgeIndex.current_version(tmp_path) == ""
+    saved = index()
+    assert saved.version == ""
+    saved.save(tmp_path)
+    assert saved.version == KnowledgeIndex.load(tmp_path).version == KnowledgeIndex.current_version(tmp_path) != ""
+    index().save(tmp_path)
+    assert KnowledgeIndex.current_version(tmp_path) != saved.version
+
+
+def test_save_that_fails_leaves_the_index_that_is_there(tmp_path: Path) -> None:
+    index(turn=0).save(tmp_path)
+    with pytest.raises(TypeError):
+        index(turn=object()).save(tmp_path)  # cannot be written as JSON
+    assert KnowledgeIndex.load(tmp_path).meta == {"turn": 0}
+    index(turn=1).save(tmp_path)
+    assert len(list(tmp_path.glob("v-*"))) == 1
+
+
+@pytest.mark.parametrize(
+    "damage", ["none", "no version", "half a file", "another shape", "older format", "no vectors"]
+)
 def test_load_of_a_missing_or_damaged_index_says_how_to_build_it(tmp_path: Path, damage: str) -> None:
     if damage != "none":
         index().save(tmp_path)
@@ -105,8 +147,12 @@ def test_load_of_a_missing_or_damaged_index_says_how_to_build_it(tmp_path: Path,
             (tmp_path / "current").write_text("v-gone")
         elif damage == "half a file":
             content.write_bytes(content.read_bytes()[:40])
-        elif damage == "another format":
-            content.write_text(json.dumps({"meta": {}, "entries": [], "passages": [{"path": "a"}]}))
+        elif damage == "another shape":
+            content.write_text(
+                json.dumps({"format": FORMAT, "meta": {}, "entries": [], "passages": [{"path": "a"}]})
+            )
+        elif damage == "older format":
+            content.write_text(json.dumps({**json.loads(content.read_text()), "format": FORMAT - 1}))
         else:
             (version / "vectors.faiss").unlink()
     with pytest.raises(IndexMissing, match=r"python -m pipelines\.build_index"):

@@ -11,11 +11,21 @@ from app.config import Settings
 from app.domain.accounts import Account, AccountRole
 from app.domain.errors import RoleMissing
 from app.ml.sentiment import SentimentClassifier
-from app.services.ingestion import Ingestion
+from app.services.composing import Composing
+from app.services.delivery import Delivering
+from app.services.entities import Entities
+from app.services.gathering import Gathering
+from app.services.replay import Replay
 from app.services.sample_news import SampleNews
-from app.storage.alerts import Alerts, Outbox
+from app.services.subscriptions import Subscriptions
+from app.storage.alerts import Alerts
+from app.storage.article_corrections import ArticleCorrections
 from app.storage.articles import Articles
+from app.storage.audit import Audit
+from app.storage.outbox import Outbox
+from app.storage.silences import Silences
 from app.storage.sources import Sources
+from app.storage.watchlist import Watchlist
 from app.ui.views import Views
 
 # One listener serves every button or row inside a fragment: what was meant is in its data attributes.
@@ -47,11 +57,29 @@ class DeskServices(Protocol):
     @property
     def sources(self) -> Sources: ...
     @property
-    def ingestion(self) -> Ingestion: ...
+    def gathering(self) -> Gathering: ...
     @property
     def sample(self) -> SampleNews: ...
     @property
+    def entities(self) -> Entities: ...
+    @property
+    def article_corrections(self) -> ArticleCorrections: ...
+    @property
     def classifier(self) -> SentimentClassifier: ...
+    @property
+    def silences(self) -> Silences: ...
+    @property
+    def audit(self) -> Audit: ...
+    @property
+    def subscriptions(self) -> Subscriptions: ...
+    @property
+    def composing(self) -> Composing: ...
+    @property
+    def delivering(self) -> Delivering: ...
+    @property
+    def replay(self) -> Replay: ...
+    @property
+    def watchlist(self) -> Watchlist: ...
 
 
 @dataclass(frozen=True)
@@ -67,11 +95,11 @@ class Desk:
     def mail_configured(self) -> bool:
         return bool(self.services.settings.smtp_host)
 
-    def administrator(self, request: gr.Request) -> Account:
-        """The visitor's account. Raises RoleMissing unless it is an administrator's."""
+    def administrator(self, request: gr.Request, what: str = "sources") -> Account:
+        """The visitor's account. Raises RoleMissing unless it is an administrator's, who alone changes `what`."""
         account = self.account_of(request)
         if not account.may(AccountRole.ADMINISTRATOR):
-            raise RoleMissing("Only an administrator may change sources. Ask one, or sign in as one.")
+            raise RoleMissing(f"Only an administrator may change {what}. Ask one, or sign in as one.")
         return account
 
 

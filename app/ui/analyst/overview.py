@@ -10,15 +10,16 @@ from app.domain.alerts import AlertState, DeliveryState
 from app.domain.news import Sentiment, TrendPoint
 from app.ui.analyst.desk import Desk, Refresh, fragment
 from app.ui.listeners import shows_errors
-from app.ui.views import percent
+from app.ui.views import next_visit, percent
 
 DAY = timedelta(days=1)
 USUAL_DAYS = 7
+MAX_COMPANIES = 15  # those that changed most
 
 
 @dataclass(frozen=True)
 class Change:
-    """A topic's last day against its usual one; `usual` is negatives a day."""
+    """A topic's or a company's last day against its usual one; `usual` is negatives a day."""
 
     topic: str
     negatives: int
@@ -44,9 +45,12 @@ def build_overview(desk: Desk) -> tuple[gr.HTML, Refresh]:
 def render_overview(desk: Desk) -> str:
     """The overview as HTML."""
     now, services = desk.clock(), desk.services
-    changes = changes_since(
-        services.articles.topic_counts(now - DAY, now),
-        services.articles.topic_counts(now - DAY * (1 + USUAL_DAYS), now - DAY),
+    begin = now - DAY * (1 + USUAL_DAYS)
+    topics = changes_since(
+        services.articles.topic_counts(now - DAY, now), services.articles.topic_counts(begin, now - DAY)
+    )
+    companies = changes_since(
+        services.articles.entity_counts(now - DAY, now), services.articles.entity_counts(begin, now - DAY)
     )
     # An article of several topics is in several changes, but is one article.
     today = services.articles.trend(now - DAY, now, 24)
@@ -65,17 +69,20 @@ def render_overview(desk: Desk) -> str:
         mail_configured=desk.mail_configured,
         articles=services.articles.count(),
         figures=_figures(today, len(alerts), deliveries),
-        changes=changes,
+        topics=topics,
+        companies=companies[:MAX_COMPANIES],
+        watched=len(services.watchlist.list(enabled_only=True)),
         sources=len(sources),
         healthy=len(sources) - len(failing) - paused,
         paused=paused,
+        due=min((at for source in sources if (at := next_visit(source))), default=None),
         last_fetch=_latest([source.last_fetched_at for source in sources]),
         zone=desk.views.zone.key,
     )
 
 
 def changes_since(today: Mapping[str, Mapping[str, int]], before: Mapping[str, Mapping[str, int]]) -> list[Change]:
-    """Topics of the last day, those whose negatives rose most first."""
+    """Topics or companies of the last day, those whose negatives rose most first."""
     changes = [
         Change(
             topic,
