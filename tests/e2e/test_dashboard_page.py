@@ -112,7 +112,10 @@ def test_acknowledge_alert_keeps_who_and_why(desk: Desk, open_page: Callable) ->
     # From the middle of the burst: which articles came before it was noticed depends on the hour.
     expect(page.get_by_text("Copperline data breach reaches its transfers").first).to_be_visible()
     expect(page.get_by_text("not sent: no mail server configured").first).to_be_visible()
-    page.get_by_label("Comment").fill("Called the press office")
+    comment = page.get_by_label("Comment")
+    comment.fill("Called the press office")
+    comment.blur()
+    page.wait_for_timeout(1000)  # what was typed reaches the page's state behind the event
     acknowledge = page.get_by_role("button", name="Acknowledge", exact=True)
     acknowledge.click()
     expect(acknowledge).to_be_hidden()
