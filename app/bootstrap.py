@@ -49,6 +49,7 @@ from app.services.entities import Entities
 from app.services.export import Export
 from app.services.gathering import Gathering
 from app.services.inbox import Inbox
+from app.services.indexing import open_index
 from app.services.ingestion import Ingestion
 from app.services.letters import sender_domain
 from app.services.limits import Limits
@@ -59,7 +60,7 @@ from app.services.pushing import Pushing
 from app.services.queueing import ChatQueue
 from app.services.readiness import Check
 from app.services.replay import Replay
-from app.services.retrieval import KnowledgeKeeper, Retrieval, open_index
+from app.services.retrieval import KnowledgeKeeper, Retrieval
 from app.services.sample_news import SampleNews
 from app.services.stories import Stories, story_rule
 from app.services.subscriptions import Subscriptions

@@ -14,7 +14,7 @@ from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
-from app.domain.errors import AppError, Conflict, LeaseLost, NotFound, StorageUnavailable
+from app.domain.errors import AppError, Conflict, LeaseLost, NotFound, StorageUnavailable, reason_of
 from app.domain.jobs import JobStatus
 from app.services.alerting import Alerting
 from app.services.gathering import Gathering
@@ -196,7 +196,7 @@ class JobScheduler:
                     counts, trouble = self._jobs[job_id].run()
             except Exception as error:
                 with contextlib.suppress(StorageUnavailable):  # the first error says more
-                    self._job_runs.finish(run_id, self._clock(), {}, _reason(error))
+                    self._job_runs.finish(run_id, self._clock(), {}, reason_of(error))
                 raise
             self._job_runs.finish(run_id, self._clock(), counts, trouble)
             return dict(counts)
@@ -209,7 +209,3 @@ class JobScheduler:
             self._acquire()
         except StorageUnavailable as error:
             log.warning("The lease was not renewed: %s", error)
-
-
-def _reason(error: Exception) -> str:
-    return str(error) if isinstance(error, AppError) else f"Unexpected {type(error).__name__}: {error}"

@@ -9,7 +9,7 @@ from pathlib import Path
 from app.bootstrap import load_backbone
 from app.integrations.documents import read_folder
 from app.ml.embedder import load_embedder
-from app.services.retrieval import build_index
+from app.services.indexing import build_index
 from pipelines import command_line
 
 

@@ -63,11 +63,6 @@ def read_excerpts(source: str, entity: str = "") -> Iterator[Excerpt]:
             yield Excerpt(line.strip(), entity)
 
 
-def read_texts(source: str) -> Iterator[str]:
-    """The texts alone."""
-    return (excerpt.text for excerpt in read_excerpts(source))
-
-
 def _from_json(where: str, line: str, entity: str) -> Excerpt:
     try:
         row = json.loads(line)

@@ -20,7 +20,8 @@ from app.integrations.documents import read_folder
 from app.ml.backbone import Backbone
 from app.ml.embedder import Embedder, Vectors, load_embedder
 from app.ml.executor import Priority
-from app.services.retrieval import Retrieval, entries_of
+from app.services.indexing import entries_of
+from app.services.retrieval import Retrieval
 from app.storage.knowledge_index import KnowledgeIndex
 from pipelines import command_line
 from pipelines.evaluate_retrieval import evaluate, read_questions

@@ -21,7 +21,7 @@ from app.ml.answer_metrics import Judged, Observed, answer_report, judge_reply
 from app.ml.embedder import Embedder
 from app.ml.evaluation_rows import Expected, load_questions
 from app.services.chat import Finished
-from app.services.retrieval import entries_of
+from app.services.indexing import entries_of
 from app.storage.knowledge_index import KnowledgeIndex
 from pipelines import command_line
 from pipelines.answers_page import write_page

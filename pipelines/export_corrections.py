@@ -7,12 +7,9 @@ import argparse
 import json
 from pathlib import Path
 
-from sqlalchemy.engine import make_url
-
 from app.config import load_settings
-from app.domain.errors import InvalidInput
 from app.storage.article_corrections import ArticleCorrections, training_row
-from app.storage.database import open_database
+from app.storage.database import open_existing
 from pipelines import command_line
 
 
@@ -21,11 +18,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, metavar="FILE")
     parser.add_argument("--data-dir", type=Path, help="database to read (BELLWETHER_DATA_DIR)")
     arguments = parser.parse_args()
-    url = load_settings(data_dir=arguments.data_dir).effective_database_url
-    file = make_url(url).database if url.startswith("sqlite") else None
-    if file and not Path(file).exists():
-        raise InvalidInput(f"There is no database {file}. Set BELLWETHER_DATA_DIR or BELLWETHER_DATABASE_URL.")
-    database = open_database(url)
+    database = open_existing(load_settings(data_dir=arguments.data_dir).effective_database_url)
     try:
         rows = [training_row(correction) for correction in ArticleCorrections(database).all()]
     finally:

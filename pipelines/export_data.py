@@ -9,15 +9,12 @@ import argparse
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sqlalchemy.engine import make_url
-
 from app.config import load_settings
-from app.domain.errors import InvalidInput
 from app.domain.exports import TABLES
 from app.integrations.table_files import FORMATS
 from app.services.export import Export
 from app.storage.articles import Articles
-from app.storage.database import open_database
+from app.storage.database import open_existing
 from app.storage.exports import ExportRows
 from pipelines import command_line
 
@@ -32,11 +29,7 @@ def main() -> None:
     parser.add_argument("--bucket-hours", type=int, default=1, help="length of a span of trends (default 1)")
     parser.add_argument("--data-dir", type=Path, help="database to read (BELLWETHER_DATA_DIR)")
     arguments = parser.parse_args()
-    url = load_settings(data_dir=arguments.data_dir).effective_database_url
-    file = make_url(url).database if url.startswith("sqlite") else None
-    if file and not Path(file).exists():
-        raise InvalidInput(f"There is no database {file}. Set BELLWETHER_DATA_DIR or BELLWETHER_DATABASE_URL.")
-    database = open_database(url)
+    database = open_existing(load_settings(data_dir=arguments.data_dir).effective_database_url)
     try:
         rows = Export(Articles(database), ExportRows(database)).write(
             arguments.what, arguments.format, arguments.output, arguments.since, arguments.until,

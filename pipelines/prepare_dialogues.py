@@ -30,7 +30,7 @@ from app.ml.dialogues import Exchange, PastConversation, Selection, Speaker, Tur
 from app.services.past_answers import PassageFinder, cited
 from app.storage.conversations import Conversations
 from app.storage.corrections import Corrections
-from app.storage.database import Database, open_database
+from app.storage.database import Database, open_existing
 from pipelines import command_line
 
 log = logging.getLogger(__name__)
@@ -138,12 +138,10 @@ def _speaker(message: StoredMessage) -> Speaker:
 def _existing(url: str) -> Database:
     """Open a database, but never make a new one by a slip of the pen."""
     try:
-        parsed = make_url(url)
+        make_url(url)
     except ArgumentError as error:
         raise InvalidInput(f"--database: {error}. Write sqlite:///FILE or postgresql://USER@HOST/NAME.") from error
-    if parsed.get_backend_name() == "sqlite" and not Path(parsed.database or "").is_file():
-        raise InvalidInput(f"There is no database {parsed.database}.")
-    return open_database(url)
+    return open_existing(url, mend="")
 
 
 def row_of(exchange: Exchange, finder: PassageFinder) -> dict[str, Any]:

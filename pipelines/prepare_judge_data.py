@@ -17,7 +17,8 @@ from app.integrations.documents import read_folder
 from app.ml.companies import CompanyEntry, load_companies
 from app.ml.datasets import read_rows
 from app.ml.embedder import load_embedder
-from app.services.retrieval import Retrieval, entries_of
+from app.services.indexing import entries_of
+from app.services.retrieval import Retrieval
 from app.storage.knowledge_index import KnowledgeIndex
 from pipelines import command_line
 

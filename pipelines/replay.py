@@ -23,8 +23,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy.engine import make_url
-
 from app.bootstrap_delivery import build_subscriptions
 from app.bootstrap_detection import alert_policy, build_replay, spike_rule
 from app.config import Settings, load_settings
@@ -34,7 +32,7 @@ from app.domain.rules import with_changes
 from app.domain.spikes import ENTITY
 from app.services.alerting import HISTORY
 from app.services.replay import ReplayReport
-from app.storage.database import open_database
+from app.storage.database import open_existing
 from pipelines import command_line
 from pipelines.detect_spikes import read_mentions, time_of
 
@@ -79,10 +77,7 @@ def replay_database(
     settings: Settings, begin: datetime, end: datetime, changes: Mapping[str, Any], marks: list[Mark]
 ) -> ReplayReport:
     """Replay what is stored. Raises InvalidInput where nothing is."""
-    url = make_url(settings.effective_database_url)
-    if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
-        raise InvalidInput(f"There is no database {url.database}; give --data-dir or --articles.")
-    database = open_database(settings.effective_database_url)
+    database = open_existing(settings.effective_database_url, "Give --data-dir or --articles.")
     try:
         subscriptions = build_subscriptions(settings, database, lambda: end)
         return build_replay(settings, database, subscriptions).run(begin, end, changes, marks)

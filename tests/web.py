@@ -21,10 +21,11 @@ from app.services.api_keys import ApiKeys
 from app.services.chat import Chat
 from app.services.decisions import Thresholds
 from app.services.export import Export
+from app.services.indexing import build_index
 from app.services.limits import Limits
 from app.services.queueing import ChatQueue
 from app.services.readiness import readiness_checks
-from app.services.retrieval import Retrieval, build_index
+from app.services.retrieval import Retrieval
 from app.services.visitors import Visitors
 from app.storage.accounts import Accounts
 from app.storage.alerts import Alerts

@@ -146,3 +146,8 @@ class Busy(AppError):
 
 class TooManyRequests(Busy):
     """This visitor, key or account asks more often than it may."""
+
+
+def reason_of(error: Exception) -> str:
+    """What a record says of an error: its own words, or the name of a defect."""
+    return str(error) if isinstance(error, AppError) else f"Unexpected {type(error).__name__}: {error}"

@@ -53,9 +53,6 @@ class Watch:
                     del self._in_alarm[name]
         return ended
 
-    def in_alarm(self, name: str) -> bool:
-        return name in self._in_alarm
-
     def add(self, name: str, negatives: float, rest: float, quiet: bool = False) -> Finding | None:
         """Count articles of this hour on one series; return what is improbable, if these make it so.
 

@@ -1,6 +1,5 @@
 """Which adapters are in use, where each comes from and how it measured; and the way back from a promoted one."""
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from app.domain.audit import AuditEntry
-from app.domain.errors import AppError
-from app.ml.backbone import METADATA
+from app.domain.errors import AdapterMismatch, AppError
+from app.ml.backbone import read_metadata
 from app.ml.registry import TASKS, AdapterRegistry
 
 _NO_FIGURES = ("epoch", "score")  # the score is one of the others again
@@ -76,7 +75,7 @@ class Adapters:
 
     def _of(self, task: str) -> AdapterInUse:
         folder = self._used.get(task)
-        metadata = read_training(folder) if folder else {}
+        metadata = _training_of(folder) if folder else {}
         history = tuple(reversed(self._registry.history(task)))
         try:
             line = tuple(self._registry.line(task))
@@ -98,13 +97,12 @@ class Adapters:
         return Origin.SHIPPED if folder == self._shipped.get(task) else Origin.CHOSEN
 
 
-def read_training(folder: Path) -> dict[str, Any]:
+def _training_of(folder: Path) -> dict[str, Any]:
     """What was saved beside an adapter about its training; empty where that cannot be read."""
     try:
-        metadata = json.loads((folder / METADATA).read_text("utf-8"))
-    except (OSError, ValueError):
+        return read_metadata(folder)
+    except (AdapterMismatch, OSError):
         return {}
-    return metadata if isinstance(metadata, dict) else {}
 
 
 def figures_of(metadata: Mapping[str, Any]) -> dict[str, float]:

@@ -10,6 +10,7 @@ from app.domain.expected import ExpectedPoint, expected_points
 from app.domain.spikes import ENTITY, HOUR, SpikeRule, floor_hour
 from app.domain.subscriptions import DIGESTS, Subscription
 from app.services.alert_mail import AlertLinks, write_alert
+from app.services.alerting import HISTORY
 from app.services.digests import Digests, write_digest
 from app.services.letters import Letter, writing_for
 from app.services.mail_links import MailLinks
@@ -20,7 +21,6 @@ from app.storage.articles import Articles
 
 log = logging.getLogger(__name__)
 
-PAST = timedelta(days=35)  # what the picture's expectation is learned from
 AFTER = timedelta(hours=24)  # how much of what followed an alert its picture shows
 _CACHED = 20
 _NO_LINKS = AlertLinks("#", "#", "#")
@@ -60,37 +60,14 @@ class Composing:
         if delivery.kind in DIGESTS:
             return self._digest(delivery, reader)
         alert = self._alert_of(delivery)
-        hours, since, until = chart_span(alert, self._clock())
-        return write_alert(
-            alert,
-            self._articles.stories(alert.article_ids),
-            reader,
-            self._links.for_alert(alert, delivery.recipient),
-            delivery.kind,
-            self._picture(alert, reader, hours, since, until),
-            hours,
-            self._topics,
-            self._rule.unsure_below,
-        )
+        return self._about(alert, reader, self._links.for_alert(alert, delivery.recipient), delivery.kind)
 
     def preview(self, alert_id: int, recipient: str, kind: str = Kind.ALERT) -> Letter:
         """What a recipient would read about an alert now. Its links lead nowhere: they act in the recipient's name.
 
         Raises NotFound when the alert is gone.
         """
-        alert, reader = self._alerts.get(alert_id), self._subscriptions.of(recipient)
-        hours, since, until = chart_span(alert, self._clock())
-        return write_alert(
-            alert,
-            self._articles.stories(alert.article_ids),
-            reader,
-            _NO_LINKS,
-            kind,
-            self._picture(alert, reader, hours, since, until),
-            hours,
-            self._topics,
-            self._rule.unsure_below,
-        )
+        return self._about(self._alerts.get(alert_id), self._subscriptions.of(recipient), _NO_LINKS, kind)
 
     def picture(self, alert: Alert, time_zone: str) -> tuple[bytes, int]:
         """A PNG of an alert against what is usual, and the hours of its bars; empty where nothing is known."""
@@ -109,6 +86,20 @@ class Composing:
         if delivery.alert_id is None:
             raise NotFound("The message belongs to no alert; it cannot be written.")
         return self._alerts.get(delivery.alert_id)
+
+    def _about(self, alert: Alert, reader: Subscription, links: AlertLinks, kind: str) -> Letter:
+        hours, since, until = chart_span(alert, self._clock())
+        return write_alert(
+            alert,
+            self._articles.stories(alert.article_ids),
+            reader,
+            links,
+            kind,
+            self._picture(alert, reader, hours, since, until),
+            hours,
+            self._topics,
+            self._rule.unsure_below,
+        )
 
     def _digest(self, delivery: Delivery, reader: Subscription) -> Letter:
         end = _period_end(delivery)
@@ -146,11 +137,11 @@ class Composing:
     def _drawn(
         self, alert: Alert, reader: Subscription, hours: int, since: datetime, until: datetime, dates: str
     ) -> bytes:
-        mentions = list(self._articles.mentions(since - PAST, until))
+        mentions = list(self._articles.mentions(since - HISTORY, until))
         series = alert.topic
         if alert.entity:
             series = ENTITY + alert.entity
-            mentions += self._articles.entity_mentions(since - PAST, until)
+            mentions += self._articles.entity_mentions(since - HISTORY, until)
         points = expected_points(mentions, series, since, until, hours, self._rule)
         if not points:
             return b""

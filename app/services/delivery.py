@@ -12,7 +12,7 @@ from typing import Protocol
 
 from app.domain.alerts import Delivery
 from app.domain.deliveries import next_attempt
-from app.domain.errors import AppError, DeliveryRefused, InvalidInput, NotFound, ServerUnreachable
+from app.domain.errors import AppError, DeliveryRefused, InvalidInput, NotFound, ServerUnreachable, reason_of
 from app.domain.subscriptions import check_recipient, is_channel, shown
 from app.integrations.mailer import Mailer
 from app.services.letters import Letter, as_mail
@@ -146,7 +146,7 @@ class Delivering:
             self._outbox.record_failure(delivery.id, str(error), None)
             return "refused", ""
         except Exception as error:
-            reason = str(error) if isinstance(error, AppError) else f"Unexpected {type(error).__name__}: {error}"
+            reason = reason_of(error)
             return self._defer(delivery, reason), reason if isinstance(error, ServerUnreachable) else ""
         self._sent[delivery.id] = self._clock()
         self._record_sent_before()

@@ -10,8 +10,6 @@ from app.domain.conversations import Filters, Message, Role
 from app.domain.errors import AppError, KnowledgeError
 from app.ml.embedder import Embedder
 from app.services.indexing import Progress, ReadFolder, build_index, folder_fingerprint, knowledge_files
-from app.services.indexing import entries_of as entries_of
-from app.services.indexing import open_index as open_index
 from app.storage.knowledge_index import Hit, KnowledgeIndex
 
 log = logging.getLogger(__name__)

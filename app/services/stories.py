@@ -12,7 +12,7 @@ from app.domain.news import Article
 from app.domain.stories import Agreement, Facts, StoryRule, agreement, facts_of, retells
 from app.ml.near_duplicates import THRESHOLD, jaccard, shingles
 from app.ml.sentences import sentences
-from app.ml.story_window import Meanings, Signature, Vector, Wordings, signature
+from app.ml.story_window import Meanings, Signature, Vector, Wordings, signature, signature_of
 from app.storage.articles import Articles
 from app.storage.stories import Sketched, Sketches, StoredText
 
@@ -88,7 +88,7 @@ class Stories:
         since = now - COMPARED
         if not self._complete:
             missing = self._sketches.unsketched(since)
-            self._sketches.add((i, signature(shingles(text)).astype("<u4").tobytes()) for i, text in missing)
+            self._sketches.add((i, signature_of(text).astype("<u4").tobytes()) for i, text in missing)
             self._complete = True
         fresh = [i for i in self._sketches.ids(since, self._newest - _LATE, MAX_KEPT) if i not in self._kept]
         for sketched in self._sketches.load(fresh, self.embedder):

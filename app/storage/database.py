@@ -88,6 +88,14 @@ def open_database(url: str) -> Database:
         ) from error
 
 
+def open_existing(url: str, mend: str = "Set BELLWETHER_DATA_DIR or BELLWETHER_DATABASE_URL.") -> Database:
+    """Connect to what must be there: no new database by a slip of the pen. Raises InvalidInput where none is."""
+    parsed = _parse(url)
+    if parsed.get_backend_name() == "sqlite" and not Path(parsed.database or "").is_file():
+        raise InvalidInput(f"There is no database {parsed.database}. {mend}".rstrip())
+    return open_database(url)
+
+
 def affected_rows(session: Session, statement: Update | Delete) -> int:
     """Execute an UPDATE or DELETE and count the rows that it met."""
     result = session.execute(statement)

@@ -7,8 +7,9 @@ from sqlalchemy import func, select, text
 
 from app.domain.audit import AuditEntry
 from app.storage.audit import record
+from app.storage.columns import Base
 from app.storage.database import Database
-from app.storage.tables import AuditRow, Base
+from app.storage.tables import AuditRow
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,7 @@ class TextSearch:
 
 
 def indexed(title: str, body: str) -> str:
-    """An article's text as the index takes it, and as the database keeps it (tables.OutsideText)."""
+    """An article's text as the index takes it, and as the database keeps it (columns.OutsideText)."""
     kept = f"{title}\n{body}".replace("\x00", "").encode("utf-8", "ignore").decode("utf-8")
     return _UNSPACED.sub(rf"\1{_GAP}", kept)
 

@@ -1,82 +1,12 @@
 """Rows of the database (SQLAlchemy 2). Times are stored as UTC."""
 
-from datetime import UTC, datetime
-from typing import Any, ClassVar
+from datetime import datetime
+from typing import Any
 
-from sqlalchemy import (
-    JSON,
-    ColumnElement,
-    DateTime,
-    ForeignKey,
-    Index,
-    MetaData,
-    String,
-    TypeDecorator,
-    UniqueConstraint,
-    literal_column,
-    text,
-)
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy import ForeignKey, Index, String, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
 
-# Defaults of columns that were added to rows.
-_EMPTY: ColumnElement[str] = literal_column("''")
-_ZERO: ColumnElement[int] = literal_column("0")
-_NOTHING: ColumnElement[str] = literal_column("'{}'")
-_NONE: ColumnElement[str] = literal_column("'[]'")
-_ALERT: ColumnElement[str] = literal_column("'alert'")
-_FALSE: ColumnElement[bool] = literal_column("false")
-
-
-class UtcDateTime(TypeDecorator[datetime]):
-    """A timezone-aware datetime that is UTC in the database, whatever the engine keeps."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Any) -> datetime | None:
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("times must be timezone-aware")
-        return value.astimezone(UTC)
-
-    def process_result_value(self, value: datetime | None, dialect: Any) -> datetime | None:
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-class OutsideText(TypeDecorator[str]):
-    """Text from the outside world: what a database cannot hold is dropped, the rest cut to the column's length.
-
-    PostgreSQL refuses NUL, neither engine takes lone surrogates, and broken feeds contain both.
-    """
-
-    impl = String
-    cache_ok = True
-
-    def process_bind_param(self, value: str | None, dialect: Any) -> str | None:
-        if value is None:
-            return None
-        assert isinstance(self.impl_instance, String)
-        return value.replace("\x00", "").encode("utf-8", "ignore").decode("utf-8")[: self.impl_instance.length]
-
-
-class Base(DeclarativeBase):
-    # Every constraint has a name that a later migration can say, on SQLite too.
-    metadata = MetaData(
-        naming_convention={
-            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-            "fk": "fk_%(table_name)s_%(column_0_name)s",
-            "pk": "pk_%(table_name)s",
-        }
-    )
-    type_annotation_map: ClassVar[dict[Any, Any]] = {
-        datetime: UtcDateTime(),
-        dict[str, Any]: JSON(),
-        list[Any]: JSON(),
-    }
+from app.storage.columns import ALERT, EMPTY, FALSE, NONE, NOTHING, ZERO, Base, OutsideText
 
 
 class ConversationRow(Base):
@@ -95,9 +25,9 @@ class MessageRow(Base):
     outcome: Mapped[str] = mapped_column(String(16), default="")
     citations: Mapped[list[Any]] = mapped_column(default=list)
     feedback: Mapped[int] = mapped_column(default=0)  # -1, 0, 1
-    feedback_reason: Mapped[str] = mapped_column(OutsideText(50), default="", server_default=_EMPTY)
-    feedback_comment: Mapped[str] = mapped_column(OutsideText(1000), default="", server_default=_EMPTY)
-    author: Mapped[str] = mapped_column(OutsideText(100), default="", server_default=_EMPTY)  # an agent's user name
+    feedback_reason: Mapped[str] = mapped_column(OutsideText(50), default="", server_default=EMPTY)
+    feedback_comment: Mapped[str] = mapped_column(OutsideText(1000), default="", server_default=EMPTY)
+    author: Mapped[str] = mapped_column(OutsideText(100), default="", server_default=EMPTY)  # an agent's user name
 
 
 class HandoffRow(Base):
@@ -107,7 +37,7 @@ class HandoffRow(Base):
     at: Mapped[datetime]
     contact: Mapped[str] = mapped_column(OutsideText(200))
     note: Mapped[str] = mapped_column(OutsideText(), default="")
-    assignee: Mapped[str] = mapped_column(OutsideText(100), default="", server_default=_EMPTY)
+    assignee: Mapped[str] = mapped_column(OutsideText(100), default="", server_default=EMPTY)
     resolved_at: Mapped[datetime | None]
 
 
@@ -139,8 +69,8 @@ class SourceRow(Base):
     failing_since: Mapped[datetime | None]
     etag: Mapped[str] = mapped_column(OutsideText(500), default="")
     last_modified: Mapped[str] = mapped_column(OutsideText(100), default="")
-    options: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default=_NOTHING)  # selector or mapping
-    failures: Mapped[int] = mapped_column(default=0, server_default=_ZERO)  # in an unbroken row
+    options: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default=NOTHING)  # selector or mapping
+    failures: Mapped[int] = mapped_column(default=0, server_default=ZERO)  # in an unbroken row
     next_visit_at: Mapped[datetime | None]  # not before: what the server or the circuit breaker asks for
 
 
@@ -163,7 +93,7 @@ class ArticleRow(Base):
     probability: Mapped[float] = mapped_column(default=0.0)
     scores: Mapped[dict[str, Any]] = mapped_column(default=dict)
     topic_scores: Mapped[dict[str, Any]] = mapped_column(default=dict)
-    deciding: Mapped[str] = mapped_column(OutsideText(), default="", server_default=_EMPTY)  # one excerpt a line
+    deciding: Mapped[str] = mapped_column(OutsideText(), default="", server_default=EMPTY)  # one excerpt a line
     # The article that begins the story which this one retells; none for an article that begins one itself.
     story_id: Mapped[int | None] = mapped_column(ForeignKey("articles.id", ondelete="SET NULL"))
     __table_args__ = (
@@ -246,7 +176,7 @@ class AlertRow(Base):
     __tablename__ = "alerts"
     id: Mapped[int] = mapped_column(primary_key=True)
     topic: Mapped[str] = mapped_column(String(32), index=True)
-    entity: Mapped[str] = mapped_column(OutsideText(200), default="", server_default=_EMPTY, index=True)
+    entity: Mapped[str] = mapped_column(OutsideText(200), default="", server_default=EMPTY, index=True)
     started_at: Mapped[datetime]
     detected_at: Mapped[datetime] = mapped_column(index=True)
     severity: Mapped[str] = mapped_column(String(16))
@@ -259,8 +189,8 @@ class AlertRow(Base):
     acknowledged_by: Mapped[str] = mapped_column(OutsideText(100), default="")
     comment: Mapped[str] = mapped_column(OutsideText(), default="")
     sample: Mapped[bool] = mapped_column(default=False)
-    stories: Mapped[int] = mapped_column(default=0, server_default=_ZERO)  # that its articles tell
-    decisive: Mapped[list[Any]] = mapped_column(default=list, server_default=_NONE)  # without which it would not be
+    stories: Mapped[int] = mapped_column(default=0, server_default=ZERO)  # that its articles tell
+    decisive: Mapped[list[Any]] = mapped_column(default=list, server_default=NONE)  # without which it would not be
     opened_at: Mapped[datetime | None]  # when it was stored, or last reopened
     grown_at: Mapped[datetime | None]  # when articles last joined it
     ended_at: Mapped[datetime | None]  # when its window became ordinary again
@@ -332,7 +262,7 @@ class DeliveryRow(Base):
     # None: a digest or a test, which belongs to no alert.
     alert_id: Mapped[int | None] = mapped_column(ForeignKey("alerts.id", ondelete="CASCADE"), index=True)
     recipient: Mapped[str] = mapped_column(String(1000))
-    kind: Mapped[str] = mapped_column(String(16), default="alert", server_default=_ALERT)
+    kind: Mapped[str] = mapped_column(String(16), default="alert", server_default=ALERT)
     key: Mapped[str] = mapped_column(String(1200), unique=True)  # idempotency: one delivery for one occasion
     created_at: Mapped[datetime | None]
     message_id: Mapped[str] = mapped_column(String(200), unique=True)
@@ -351,8 +281,8 @@ class AccountRow(Base):
     role: Mapped[str] = mapped_column(String(20))
     failed_attempts: Mapped[int] = mapped_column(default=0)
     locked_until: Mapped[datetime | None]
-    disabled: Mapped[bool] = mapped_column(default=False, server_default=_FALSE)  # by an administrator
-    must_change: Mapped[bool] = mapped_column(default=False, server_default=_FALSE)  # its password, before all else
+    disabled: Mapped[bool] = mapped_column(default=False, server_default=FALSE)  # by an administrator
+    must_change: Mapped[bool] = mapped_column(default=False, server_default=FALSE)  # its password, before all else
 
 
 class SessionRow(Base):
@@ -361,8 +291,8 @@ class SessionRow(Base):
     account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"), index=True)
     expires_at: Mapped[datetime]
     started_at: Mapped[datetime | None]
-    address: Mapped[str] = mapped_column(OutsideText(64), default="", server_default=_EMPTY)
-    browser: Mapped[str] = mapped_column(OutsideText(200), default="", server_default=_EMPTY)
+    address: Mapped[str] = mapped_column(OutsideText(64), default="", server_default=EMPTY)
+    browser: Mapped[str] = mapped_column(OutsideText(200), default="", server_default=EMPTY)
 
 
 class JobRunRow(Base):
@@ -387,7 +317,7 @@ class LeaseRow(Base):
     name: Mapped[str] = mapped_column(String(50), primary_key=True)
     holder: Mapped[str] = mapped_column(String(64))
     expires_at: Mapped[datetime]
-    fence: Mapped[int] = mapped_column(default=0, server_default=_ZERO)  # grows with every new holder
+    fence: Mapped[int] = mapped_column(default=0, server_default=ZERO)  # grows with every new holder
 
 
 class ApiKeyRow(Base):

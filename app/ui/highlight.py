@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from html import escape
 
 from app.ml.explain import Explanation, Span
-from app.ui.views import percent
+from app.services.letters import percent
 
 LEVELS = (0.2, 0.45, 0.75)  # shares of the strongest word from which a word is marked weakly, clearly, strongly
 STRENGTHS = ("weakly", "clearly", "strongly")

@@ -1,17 +1,16 @@
 """Fragments of HTML from the templates beside this module. Everything put into them is escaped."""
 
-import math
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from app.domain.news import TOPICS, UNSURE_BELOW, Article, Source, topic_title
 from app.domain.subscriptions import shown
+from app.services.letters import odds, percent, web_link
 
 MOST_OF_A_TEXT = 0.8
 TEMPLATES = Path(__file__).parent / "templates"
@@ -36,7 +35,7 @@ class Views:
             percent=percent,
             topic=self.topic,
             web_link=web_link,
-            odds=odds,
+            odds=lambda p_value: odds(p_value, "en"),
             quotes=quotes,
             shown=shown,
             next_visit=next_visit,
@@ -72,29 +71,8 @@ def next_visit(source: Source) -> datetime | None:
     return max(due, source.next_visit_at or due)
 
 
-def percent(share: float) -> str:
-    """A share in [0, 1] as whole percent, without rounding doubt away."""
-    if 0.995 <= share < 1:
-        return "> 99 %"
-    return "< 1 %" if 0 < share < 0.005 else f"{share:.0%}".replace("%", " %")
-
-
 def quotes(article: Article) -> list[str]:
     """What decided an article's sentiment, but for the title and nearly the whole text: they are shown anyway."""
     deciding = article.classification.deciding if article.classification else ()
     shown, length = " ".join(article.title.split()), len(" ".join(article.text.split()))
     return [quote for quote in deciding if quote != shown and len(quote) < MOST_OF_A_TEXT * length]
-
-
-def web_link(url: str) -> str:
-    """The address when a browser may be sent there, else nothing."""
-    return url if urlsplit(url).scheme in ("http", "https") else ""
-
-
-def odds(p_value: float) -> str:
-    """A small probability as 'about 1 in 20,000'."""
-    if p_value < 1e-12:
-        return "less than 1 in a trillion"
-    inverse = 1 / p_value
-    size = 10 ** max(0, math.floor(math.log10(inverse)) - 1)
-    return f"about 1 in {round(inverse / size) * size:,}"

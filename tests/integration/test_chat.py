@@ -16,7 +16,8 @@ from app.ml.responder import Responder
 from app.services.chat import Chat, Finished
 from app.services.decisions import Thresholds
 from app.services.fixed_replies import unknown_reply
-from app.services.retrieval import Retrieval, build_index
+from app.services.indexing import build_index
+from app.services.retrieval import Retrieval
 from app.storage.conversations import Conversations
 from app.storage.database import open_database
 from tests.fakes import ManualClock, ScriptedResponder

@@ -16,6 +16,7 @@ from app.domain.errors import AccessDenied, FetchFailed, InvalidInput, RoleMissi
 from app.domain.news import Article, Classification, Excerpt, IngestReport, Source
 from app.ml.executor import Priority
 from app.ml.sentiment import SentimentClassifier
+from app.services.letters import odds, percent, web_link
 from app.storage.alerts import Alerts
 from app.storage.article_corrections import ArticleCorrections
 from app.storage.articles import Articles
@@ -30,7 +31,7 @@ from app.ui.analyst.desk import Desk
 from app.ui.analyst.overview import changes_since, render_overview
 from app.ui.analyst.sources import act_on_source, add_source, render_sources
 from app.ui.analyst.trends import bucket_start, draw_trends
-from app.ui.views import Views, odds, percent, web_link
+from app.ui.views import Views
 from tests import fakes
 
 NOW = datetime(2025, 11, 24, 9, 0, tzinfo=UTC)
@@ -253,9 +254,9 @@ def test_bucket_start_counts_from_local_midnight() -> None:
 
 def test_numbers_are_put_into_words_without_hiding_doubt() -> None:
     assert [percent(share) for share in (0, 0.001, 0.934, 0.999, 1)] == ["0 %", "< 1 %", "93 %", "> 99 %", "100 %"]
-    assert odds(1 / 21_437) == "about 1 in 21,000"
-    assert odds(1e-30) == "less than 1 in a trillion"
-    assert odds(0) == "less than 1 in a trillion"
+    assert odds(1 / 21_437, "en") == "about 1 in 21,000"
+    assert odds(1e-30, "en") == "less than 1 in a trillion"
+    assert odds(0, "en") == "less than 1 in a trillion"
 
 
 @pytest.mark.parametrize("url", ["javascript:alert(1)", "file:///etc/passwd", "data:text/html,x"])

@@ -22,7 +22,8 @@ from app.ml.answer_metrics import Observed, answer_report, judge_reply
 from app.ml.evaluation_rows import Expected, load_questions
 from app.services.chat import Chat
 from app.services.decisions import Thresholds
-from app.services.retrieval import Retrieval, build_index
+from app.services.indexing import build_index
+from app.services.retrieval import Retrieval
 from app.storage.conversations import Conversations
 from app.storage.database import open_database
 from app.storage.knowledge_index import KnowledgeIndex

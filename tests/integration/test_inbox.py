@@ -19,7 +19,8 @@ from app.services.chat import Chat
 from app.services.decisions import Thresholds
 from app.services.fixed_replies import handoff_reply
 from app.services.inbox import Inbox
-from app.services.retrieval import Retrieval, build_index
+from app.services.indexing import build_index
+from app.services.retrieval import Retrieval
 from app.storage.audit import Audit
 from app.storage.conversations import Conversations
 from app.storage.corrections import Corrections

@@ -17,7 +17,8 @@ from app.ml.judge_task import JudgedPair, JudgeTask, NeedExample, load_examples
 from app.ml.training import ADAPTER_NAME, TrainingConfig, fit
 from app.services.chat import Chat, Finished
 from app.services.decisions import Thresholds
-from app.services.retrieval import Retrieval, build_index
+from app.services.indexing import build_index
+from app.services.retrieval import Retrieval
 from app.storage.conversations import Conversations
 from app.storage.database import open_database
 from tests.fakes import ManualClock, ScriptedResponder

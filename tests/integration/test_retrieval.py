@@ -12,7 +12,8 @@ import pytest
 from app.domain.conversations import Filters, Message, Role
 from app.domain.errors import KnowledgeError
 from app.integrations.documents import read_folder
-from app.services.retrieval import KnowledgeKeeper, Retrieval, build_index, open_index
+from app.services.indexing import build_index, open_index
+from app.services.retrieval import KnowledgeKeeper, Retrieval
 from app.storage.knowledge_index import KnowledgeIndex
 from tests.fakes import ManualClock
 from tests.knowledge import CountingEmbedder, write_knowledge

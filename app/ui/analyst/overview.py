@@ -8,9 +8,10 @@ import gradio as gr
 
 from app.domain.alerts import AlertState, DeliveryState
 from app.domain.news import Sentiment, TrendPoint
+from app.services.letters import percent
 from app.ui.analyst.desk import Desk, Refresh, fragment
 from app.ui.listeners import shows_errors
-from app.ui.views import next_visit, percent
+from app.ui.views import next_visit
 
 DAY = timedelta(days=1)
 USUAL_DAYS = 7

@@ -11,6 +11,7 @@ from app.domain.alerts import series_of
 from app.domain.expected import ExpectedPoint, expected_points
 from app.domain.news import TrendPoint, topic_title
 from app.domain.spikes import ENTITY, SpikeRule
+from app.services.alerting import HISTORY
 from app.ui.analyst.desk import Desk, Refresh, fragment
 from app.ui.analyst.exports import export_links
 from app.ui.analyst.links import Remembered, remember
@@ -20,7 +21,6 @@ from app.ui.listeners import shows_errors
 # Length of the period and of its buckets, in hours.
 PERIODS = {"24 hours": (24, 1), "7 days": (7 * 24, 6), "28 days": (28 * 24, 24), "90 days": (90 * 24, 24)}
 ALL_TOPICS = ""
-PAST = timedelta(days=35)  # what the expectation is learned from
 LEARNING = timedelta(days=3)  # of news without which nothing is known
 KEPT = timedelta(minutes=5)  # the expectation of a series changes slowly, and takes a while to compute
 MAX_KEPT = 64
@@ -145,9 +145,9 @@ class Bands:
 
     def _computed(self, series: str, since: datetime, now: datetime, hours: int) -> list[ExpectedPoint]:
         articles = self._desk.services.articles
-        mentions = list(articles.mentions(since - PAST, now))
+        mentions = list(articles.mentions(since - HISTORY, now))
         if series.startswith(ENTITY):
-            mentions += articles.entity_mentions(since - PAST, now)
+            mentions += articles.entity_mentions(since - HISTORY, now)
         known = min((m.published_at for m in mentions), default=now) + LEARNING
         return expected_points(mentions, series, max(since, known), now, hours, self._rule)
 
